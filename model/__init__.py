@@ -1,0 +1,1 @@
+"""Numbers only: networks, diffusion, naive methods.  Takes and returns numpy arrays."""

@@ -1,0 +1,52 @@
+"""The model's public door: numpy in, numpy out.  Device, precision and batch live behind it."""
+
+from pathlib import Path
+from typing import Protocol
+
+from model.block import Array, Block
+from model.card import METHODS, CheckpointError
+from model.classical.naive import NAIVE, NaiveFuser
+
+
+class Fuser(Protocol):
+    """A method that predicts the fine image of each target day of a block."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def bands(self) -> tuple[str, ...] | None:
+        """The bands it was made for, in order; None takes any."""
+
+    @property
+    def halo(self) -> int:
+        """Fine pixels around a tile that it wants to see."""
+
+    @property
+    def sha(self) -> str:
+        """Identity of what computes; equal to ``model.card.describe(...).sha``."""
+
+    def fuse(self, block: Block) -> Array:
+        """(time, band, y, x) float32 reflectance, NaN where ``block.known()`` is false."""
+
+
+def load_fuser(
+    method: str,
+    checkpoint: str | Path | None = None,
+    *,
+    device: str = "auto",
+    steps: int | None = None,
+    seed: int = 0,
+) -> Fuser:
+    """A method by name; ``sa-stf`` with a checkpoint folder (None or "default": ours).
+
+    ``device``: "cpu", "cuda" or "auto", a GPU when there is one.  ``steps``: sampling steps,
+    None for the card's.  Raises CheckpointError for what cannot be loaded.
+    """
+    if method in NAIVE:
+        return NaiveFuser(name=method)
+    if method != "sa-stf":
+        raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
+    from model.sastf.fuser import SastfFuser  # torch takes two seconds to import
+
+    return SastfFuser.load(checkpoint, device=device, steps=steps, seed=seed)

@@ -1,0 +1,71 @@
+"""Coarse cells to fine pixels, as one small matrix an axis.
+
+A separable linear operator on cells is ``U_y C U_x'``.  Written as matrices it is exact,
+the same for every block, and cheap: 14 cells to 128 pixels is a 128 x 14 matrix.
+"""
+
+from functools import cache
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from model.block import COARSE_PAD, Array
+
+
+def smooth(cells: Array, ratio: int) -> Array:
+    """Repeat each cell, then low-pass with a Gaussian of half a cell.
+
+    The Gaussian stands for the coarse sensor's point spread (sigma about 8 fine pixels
+    at ratio 16), so no cell edges show.  ``cells`` (..., row, col) with ``COARSE_PAD``
+    cells on each side -> (..., y, x) without; unknown cells take their nearest known.
+    """
+    cells = fill_nearest(cells)
+    rows, cols = (_smoothing(n, ratio) for n in cells.shape[-2:])
+    return rows @ cells @ cols.T
+
+
+def bilinear(cells: Array, ratio: int) -> Array:
+    """Interpolate between cell centres; shapes and unknown cells as in ``smooth``."""
+    cells = fill_nearest(cells)
+    rows, cols = (_interpolation(n, ratio) for n in cells.shape[-2:])
+    return rows @ cells @ cols.T
+
+
+def fill_nearest(images: Array) -> Array:
+    """Give each unknown value the nearest known one of its own image; all unknown gives 0."""
+    if np.isfinite(images).all():
+        return images
+    filled = images.reshape(-1, *images.shape[-2:]).copy()
+    for image in filled:
+        unknown = ~np.isfinite(image)
+        if unknown.all():
+            image[...] = 0.0
+        elif unknown.any():
+            at = distance_transform_edt(unknown, return_distances=False, return_indices=True)
+            image[...] = image[tuple(at)]
+    return filled.reshape(images.shape)
+
+
+@cache
+def _smoothing(cells: int, ratio: int) -> Array:
+    sigma = ratio / 2
+    reach = int(4 * sigma)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    inner = np.arange(COARSE_PAD * ratio, (cells - COARSE_PAD) * ratio)
+    matrix = np.zeros((inner.size, cells))
+    for shift, weight in zip(range(-reach, reach + 1), kernel, strict=True):
+        np.add.at(matrix, (np.arange(inner.size), (inner + shift) // ratio), weight)
+    return matrix.astype(np.float32)
+
+
+@cache
+def _interpolation(cells: int, ratio: int) -> Array:
+    inner = np.arange(COARSE_PAD * ratio, (cells - COARSE_PAD) * ratio)
+    place = (inner + 0.5) / ratio - 0.5
+    left = np.floor(place).astype(int)
+    matrix = np.zeros((inner.size, cells))
+    rows = np.arange(inner.size)
+    matrix[rows, left] = 1 - (place - left)
+    matrix[rows, left + 1] = place - left
+    return matrix.astype(np.float32)
