@@ -1,0 +1,65 @@
+"""What all tests share: services a machine may lack, and quiet, private settings."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+def _loopback() -> str | None:
+    try:
+        with socket.create_server(("127.0.0.1", 0)):
+            return None
+    except OSError as error:
+        return f"no server can listen on 127.0.0.1 ({error})"
+
+
+def _shared_data() -> str | None:
+    return None if SHARED_DATA.is_dir() else f"{SHARED_DATA} does not exist"
+
+
+SERVICES: dict[str, Callable[[], str | None]] = {
+    "loopback": _loopback,
+    "shared-data": _shared_data,
+}
+"""What a machine may lack, and how to see it; None means it is there."""
+
+MAY_ALWAYS_SKIP = {"shared-data"}
+"""Real scenes that are not part of the repository: no build can install them."""
+
+
+def require(service: str) -> None:
+    """Skip the calling test, with the reason, where ``service`` is absent.
+
+    With ``DAILY30_REQUIRE=all`` (set by ``.ci/run``, which installs the services) the absence is
+    a failure instead, so that no test can drop out of the build unseen.
+    """
+    if (reason := SERVICES[service]()) is None:
+        return
+    if os.environ.get("DAILY30_REQUIRE") == "all" and service not in MAY_ALWAYS_SKIP:
+        pytest.fail(f"{service} is required (DAILY30_REQUIRE=all), but {reason}", pytrace=False)
+    pytest.skip(f"needs {service}: {reason}")
+
+
+@pytest.fixture(name="require")
+def _require() -> Callable[[str], None]:
+    return require
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real scenes beside the checkout; skips where it is absent."""
+    require("shared-data")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_each() -> Iterator[None]:
+    # Several processes share the cores of a small machine; OpenMP pools would fight over them.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+        yield
