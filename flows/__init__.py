@@ -1,0 +1,1 @@
+"""Parameters, schedules and the command line; the pixels are in ``pipeline``."""

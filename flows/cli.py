@@ -1,0 +1,265 @@
+"""The ``daily30`` command.  Every import that takes time is inside the command that needs it."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from pipeline.job import Job
+
+HOUSE = {"catalogs", "flows", "model", "pipeline"}
+DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+out = Console()
+log = Console(stderr=True)
+
+
+class _Teaching(TyperGroup):
+    """A group of commands whose errors are one message, not a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            log.print("Stopped. What is finished is kept; the same command goes on from here.")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if ctx.params["traceback"] or not _is_the_users(error):
+                raise
+            text = f"{error}" or type(error).__name__
+            log.print(f"Error: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(BAD_INPUT) from None
+
+
+def _is_the_users(error: Exception) -> bool:
+    # Bad values and files that cannot be read, by anyone; and whatever our own packages raise
+    # on purpose.  Everything else is a bug and shows its traceback.
+    ours = type(error).__module__.partition(".")[0] in HOUSE
+    return (ours or isinstance(error, ValueError | OSError)) and not isinstance(
+        error, BrokenPipeError
+    )
+
+
+app = typer.Typer(
+    name="daily30",
+    cls=_Teaching,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    add_completion=False,
+)
+weights = typer.Typer(no_args_is_help=True, help="Look into model checkpoints.")
+app.add_typer(weights, name="weights")
+
+Region = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region file.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Worker processes; default: one a core, one a GPU.", show_default=False
+    ),
+]
+
+
+@app.callback()
+def _main(
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where in the code an error came from.")
+    ] = False,
+) -> None:
+    """Dense daily 30 m surface reflectance from MODIS and Landsat, by SA-STF.
+
+    **Start here:** `daily30 demo` makes a small simulated region on this machine, fuses 45 days
+    around its flood, and prints how near the result is to the known truth.
+
+    **Your own images:** `daily30 catalog FOLDER OUT` turns dated GeoTIFFs into a catalogue and a
+    region file; `daily30 fuse OUT/region.yaml` writes the daily cube. Run it again at any time:
+    only what is missing is computed.
+
+    **Ask first, ask after:** `plan` lists what a run would do, `explain` says why a day has the
+    references it has, `status` counts what is in a cube, `validate` holds real Landsat dates out
+    and scores the methods on them.
+
+    Exit codes: 0 done, 1 some tile-days failed, 2 bad input, 130 interrupted.
+    """
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the sample and its cube go.")] = Path(
+        "demo"
+    ),
+    workers: Workers = None,
+) -> None:
+    """Fuse the embedded sample region, offline, and compare with its known truth."""
+    from flows.demo import run_demo
+
+    ok = run_demo(folder, workers=workers, out=out, log=log)
+    raise typer.Exit(DONE if ok else SOME_FAILED)
+
+
+@app.command()
+def fuse(
+    region: Region,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="Compute again what other settings, items or weights made."),
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Write a region's daily cube; run again, it adds only what is missing."""
+    from flows.config import region_job
+    from flows.show import progress
+    from pipeline.run import run_job
+
+    job = region_job(region)
+    with progress(log) as on_progress:
+        summary = run_job(job, workers=workers, refresh=refresh, on_progress=on_progress)
+    _print_lines(summary.lines())
+    raise typer.Exit(DONE if summary.ok else SOME_FAILED)
+
+
+@app.command()
+def plan(region: Region, workers: Workers = None) -> None:
+    """List what `fuse` would do: tiles, days, references, gaps; fuses nothing yet."""
+    from flows.config import region_job
+    from flows.show import table
+
+    job = region_job(region)
+    planned = _ingested_plan(job, workers)
+    table(out, planned.table())
+    _print_lines(planned.lines())
+
+
+@app.command()
+def explain(
+    region: Region,
+    day: Annotated[str, typer.Argument(metavar="DATE", help="A day, YYYY-MM-DD.")],
+) -> None:
+    """Say why a day has the references it has, or none, tile by tile."""
+    from datetime import date
+
+    from flows.config import region_job
+    from pipeline.plan import explain_day
+
+    try:
+        wanted = date.fromisoformat(day)
+    except ValueError as error:
+        raise ValueError(f"{day!r} is no date; write it as 2023-05-24") from error
+    _print_lines(explain_day(region_job(region), wanted))
+
+
+@app.command()
+def status(cube: Annotated[Path, typer.Argument(metavar="CUBE", help="A .zarr folder.")]) -> None:
+    """Count what is in a cube: days, tile-days by status, gaps and their reasons."""
+    from pipeline.run import cube_status
+
+    _print_lines(cube_status(cube).lines())
+
+
+@app.command()
+def catalog(
+    folder: Annotated[Path, typer.Argument(help="Folder with a fine and a coarse subfolder.")],
+    destination: Annotated[
+        Path | None,
+        typer.Argument(metavar="OUT", help="Where the catalogue goes; default FOLDER-catalog."),
+    ] = None,
+    fine: Annotated[str | None, typer.Option(help="Subfolder of the fine images.")] = None,
+    coarse: Annotated[str | None, typer.Option(help="Subfolder of the coarse images.")] = None,
+    bands: Annotated[
+        str | None, typer.Option(help="Bands in the order of the files, e.g. red,nir08.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the region.")] = None,
+) -> None:
+    """Turn folders of dated GeoTIFFs into a STAC catalogue and a region file."""
+    from pipeline.folder import catalog_folder, find_pair
+
+    if fine and coarse:
+        pair = folder / fine, folder / coarse
+    elif fine or coarse:
+        raise ValueError("give both --fine and --coarse, or neither and they are looked for")
+    else:
+        pair = find_pair(folder)
+    made = catalog_folder(
+        *pair,
+        destination or folder.with_name(f"{folder.name}-catalog"),
+        name=name,
+        bands=tuple(bands.split(",")) if bands else None,
+    )
+    for message in made.messages:
+        log.print(message, markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{made.catalog}\n{made.region}", markup=False, highlight=False, soft_wrap=True)
+    log.print(f"Next: daily30 fuse {made.region}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def validate(
+    region: Region,
+    methods: Annotated[
+        str, typer.Option(help="Methods to score, separated by commas; default: the file's own.")
+    ] = "",
+    hide_days: Annotated[
+        str, typer.Option(help="Also hide fine images this near the held-out one, e.g. 0,8,16.")
+    ] = "0",
+    workers: Workers = None,
+) -> None:
+    """Hold out each fine date in turn, fuse it blind, and score it against what was seen."""
+    from flows.config import region_job
+    from flows.show import table
+    from pipeline.run import executor
+    from pipeline.validate import hold_out, summary
+
+    job = region_job(region)
+    try:
+        hidden = tuple(int(days) for days in hide_days.split(","))
+    except ValueError as error:
+        raise ValueError(f"--hide-days {hide_days!r} must be numbers such as 0,8,16") from error
+    _ingested_plan(job, workers)
+    with executor(workers) as ex:
+        scores = hold_out(
+            job,
+            methods.split(",") if methods else [job.method.name],
+            hide_days=hidden,
+            ex=ex,
+        )
+    table(out, summary(scores))
+
+
+@weights.command("info")
+def weights_info(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Checkpoint folder, or `default`.")],
+) -> None:
+    """Print a checkpoint's card: bands, data, training, scores."""
+    import yaml
+
+    from model.card import locate, read_card
+
+    folder = locate(str(path))
+    text = yaml.safe_dump(read_card(folder), sort_keys=False, allow_unicode=True, width=100)
+    out.print(f"{folder}\n{text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _ingested_plan(job: "Job", workers: int | None) -> Any:
+    from flows.show import progress
+    from pipeline.run import executor, ingest, locked, prepare
+    from pipeline.run import plan as make_plan
+
+    with locked(job), progress(log) as on_progress:
+        prepare(job)
+        with executor(workers) as ex:
+            ingest(job, ex, on_progress)
+        return make_plan(job)
+
+
+def _print_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point of the ``daily30`` script."""
+    sys.exit(app())

@@ -1,0 +1,230 @@
+"""The region file: what a run is asked to do, checked before anything is touched.
+
+One YAML a region.  Everything that is not listed here has one value, in the code.  Importing this
+module loads neither numpy nor torch; ``RegionConfig.job`` brings in the pipeline.
+"""
+
+from __future__ import annotations
+
+import difflib
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+if TYPE_CHECKING:
+    from pipeline.grid import Grid
+    from pipeline.job import Job
+
+Metres = Annotated[float, Field(gt=0)]
+
+
+class RegionError(ValueError):
+    """A region file that cannot be used; the message names file, key, value and cure."""
+
+
+class _Section(BaseModel):
+    # A misspelt key is an error here, not a default that is noticed a day of computing later.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GridConfig(_Section):
+    """Where the pixels lie.  The defaults are Landsat's own lattice."""
+
+    crs: str = "auto"
+    """"auto" (the UTM zone of the centre, as Landsat writes it), an EPSG code or WKT."""
+
+    resolution_m: Metres | tuple[Metres, Metres] = 30.0
+    """Fine pixel, one number or [x, y], in metres."""
+
+    ratio: int = Field(default=16, ge=1)
+    """Fine pixels along a coarse cell: 16 makes cells of 480 m."""
+
+    tile_px: int = Field(default=512, ge=1)
+    """Side of a tile in fine pixels, a multiple of ``ratio``."""
+
+    anchor_m: tuple[float, float] = (15.0, 15.0)
+    """A corner of the lattice; Landsat's pixel edges lie at 15 m modulo 30 m."""
+
+    bounds_m: tuple[float, float, float, float] | None = None
+    """xmin, ymin, xmax, ymax in units of ``crs``; when given, ``bbox`` only steers the search."""
+
+
+class PairsConfig(_Section):
+    """Which Landsat images may serve as the references of a day."""
+
+    min_clear: float = Field(default=0.6, gt=0, le=1)
+    """Least clear fraction of a tile for its image to be a reference."""
+
+    max_span_days: int = Field(default=64, ge=2)
+    """Largest distance between the reference before and the one after, in days."""
+
+
+class RegionConfig(_Section):
+    """A region file.  Paths are relative to it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+
+    bbox: tuple[float, float, float, float]
+    """West, south, east, north in degrees, WGS 84."""
+
+    start: date
+    end: date
+    """First and last target day, both included."""
+
+    catalog: str
+    """A STAC ``catalog.json`` on disk, or the URL of a STAC API."""
+
+    fine: str
+    coarse: str
+    """Collection ids in the catalogue."""
+
+    cube: str | None = None
+    """Where the daily cube goes, a ``.zarr`` folder; default ``<name>.zarr``."""
+
+    method: str = "sa-stf"
+    """"sa-stf", or one of the naive methods of ``model.card.METHODS``."""
+
+    checkpoint: str = "default"
+    """"default" (the weights that come with daily30) or a checkpoint folder."""
+
+    steps: int | None = Field(default=None, ge=1)
+    """Reverse steps of the sampler; None takes the checkpoint's own number."""
+
+    grid: GridConfig = GridConfig()
+    pairs: PairsConfig = PairsConfig()
+
+    coarse_fill_days: int = Field(default=8, ge=0)
+    """Farthest clear day, on each side, from which a cloudy coarse cell is filled."""
+
+    snow: Literal["keep", "drop"] = "keep"
+    """Whether snow is surface to be mapped or to be masked like cloud."""
+
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("bbox")
+    @classmethod
+    def _box_is_on_earth(cls, bbox: tuple[float, ...]) -> tuple[float, ...]:
+        west, south, east, north = bbox
+        if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+            raise ValueError(
+                f"must be west, south, east, north in degrees, got {list(bbox)}; "
+                "split a region that crosses the antimeridian in two"
+            )
+        return bbox
+
+    @field_validator("cube")
+    @classmethod
+    def _cube_is_zarr(cls, cube: str | None) -> str | None:
+        if cube is not None and not cube.endswith(".zarr"):
+            raise ValueError(f"must end in .zarr, got {cube!r}; use {cube.rstrip('/')}.zarr")
+        return cube
+
+    @model_validator(mode="after")
+    def _period_runs_forward(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}; swap them")
+        return self
+
+    def job(self, base: Path) -> Job:
+        """The job of this region, its paths resolved against ``base``, the YAML's folder.
+
+        Raises ValueError where grid, method or rules cannot be (the message names the cure).
+        """
+        from pipeline.job import Job, Method, PairRules, Source
+
+        base = base.resolve()
+        catalog = self.catalog
+        if not catalog.startswith(("http://", "https://")):
+            catalog = str(base / catalog)
+        default = self.checkpoint == "default"
+        return Job(
+            name=self.name,
+            grid=self._grid(),
+            start=self.start,
+            end=self.end,
+            fine=Source(catalog=catalog, collection=self.fine),
+            coarse=Source(catalog=catalog, collection=self.coarse),
+            rules=PairRules(min_clear=self.pairs.min_clear, max_span_days=self.pairs.max_span_days),
+            method=Method(
+                name=self.method,
+                checkpoint="default" if default else str(base / self.checkpoint),
+                steps=self.steps,
+                seed=self.seed,
+            ),
+            coarse_fill_days=self.coarse_fill_days,
+            snow=self.snow,
+            cube=base / (self.cube or f"{self.name}.zarr"),
+        )
+
+    def _grid(self) -> Grid:
+        from pipeline.grid import Grid
+
+        if self.grid.bounds_m is not None:
+            return Grid.from_bounds(
+                self.grid.bounds_m,
+                crs=self.grid.crs,
+                resolution_m=self.grid.resolution_m,
+                ratio=self.grid.ratio,
+                tile=self.grid.tile_px,
+                anchor_m=self.grid.anchor_m,
+            )
+        return Grid.from_bbox(
+            self.bbox,
+            crs=self.grid.crs,
+            resolution_m=self.grid.resolution_m,
+            ratio=self.grid.ratio,
+            tile=self.grid.tile_px,
+            anchor_m=self.grid.anchor_m,
+        )
+
+
+def read_region(path: Path) -> RegionConfig:
+    """Read and check a region file.  Raises RegionError with one message for all its faults."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RegionError(
+            f"there is no region file {path}; `daily30 catalog FOLDER` writes one for your own "
+            "images, and flows/regions/ holds an example"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegionError(f"cannot read {path}: {error}") from error
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RegionError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise RegionError(f"{path} must hold keys and values such as `name: demo`")
+    try:
+        return RegionConfig.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(_fault(fault) for fault in error.errors())
+        raise RegionError(f"{path}: {faults}") from error
+
+
+def region_job(path: Path) -> Job:
+    """The job of a region file.  Raises RegionError, or ValueError of the grid or the method."""
+    return read_region(path).job(path.parent)
+
+
+def _fault(fault: Any) -> str:
+    """One of pydantic's findings in the words of the file, with the cure where one is known."""
+    *section, name = map(str, fault["loc"] or [""])
+    key = ".".join([*section, name])
+    if fault["type"] == "extra_forbidden":
+        keys = list(_SECTIONS[".".join(section)].model_fields)
+        close = difflib.get_close_matches(name, keys, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(keys)}"
+        return f"unknown key {key}; {hint}"
+    if fault["type"] == "missing":
+        return f"{key} is missing"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "value_error":
+        return f"{key} {message}" if key else message
+    return f"{key}: {message[0].lower()}{message[1:]}, got {fault['input']!r}"
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {"": RegionConfig, "grid": GridConfig, "pairs": PairsConfig}

@@ -1,0 +1,129 @@
+"""What a run looks like on a terminal, in a log file and in Prefect's own pages."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from pipeline.run import Progress
+
+OnProgress = Callable[["Progress"], None]
+
+UNIT = {"search": "catalogues", "ingest": "blocks", "plan": "tiles", "fuse": "tile-days"}
+"""What the stages count."""
+
+QUIET_SECONDS = 10.0
+"""Least time between two lines of the same stage where the output is no terminal."""
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[OnProgress]:
+    """A function to hand to the pipeline: bars on a terminal, now and then a line elsewhere."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    bars = Bars(
+        TextColumn("{task.description:<7}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]:<10} {task.fields[where]:<32}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+    )
+    stages: dict[str, TaskID] = {}
+
+    def draw(event: "Progress") -> None:
+        if event.stage not in stages:
+            stages[event.stage] = bars.add_task(
+                event.stage, unit=UNIT.get(event.stage, ""), where=""
+            )
+        bars.update(
+            stages[event.stage],
+            total=event.total,
+            completed=event.done,
+            where=_where(event),
+        )
+        if event.error:
+            bars.console.print(f"  {event.error}", style="yellow", markup=False)
+
+    with bars:
+        yield draw
+
+
+class _Lines:
+    """Progress as plain lines: where a stage starts and ends, and every ten seconds between."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.started: dict[str, float] = {}
+        self.last = 0.0
+
+    def __call__(self, event: "Progress") -> None:
+        now = time.monotonic()
+        first = event.stage not in self.started
+        began = self.started.setdefault(event.stage, now)
+        if event.error:
+            self._print(f"  {event.error}")
+        if not (first or event.done >= event.total or now - self.last >= QUIET_SECONDS):
+            return
+        self.last = now
+        line = f"{event.stage}: {event.done}/{event.total} {UNIT.get(event.stage, '')}".rstrip()
+        if where := _where(event):
+            line += f", {where}"
+        if 0 < event.done < event.total:
+            left = (now - began) / event.done * (event.total - event.done)
+            line += f", about {_duration(left)} left"
+        self._print(line)
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _where(event: "Progress") -> str:
+    parts = []
+    if event.days_total:
+        parts.append(f"{event.days_done}/{event.days_total} days")
+    if event.tile is not None:
+        parts.append(f"tile {event.tile}")
+    if event.day is not None:
+        parts.append(f"{event.day}")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def table(console: Console, rows: Sequence[Mapping[str, object]], title: str | None = None) -> None:
+    """Print rows that share their keys; numbers to the right, floats with four digits."""
+    if not rows:
+        return
+    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for name in rows[0]:
+        number = all(isinstance(row[name], int | float) for row in rows)
+        shown.add_column(str(name), justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row.values()))
+    console.print(shown)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "-" if value != value else f"{value:.4f}"
+    return "" if value is None else str(value)
+
+
+def markdown(rows: Iterable[tuple[str, object]]) -> str:
+    """Two columns as a markdown table, for a Prefect artifact."""
+    lines = [f"| {key} | {value} |" for key, value in rows]
+    return "\n".join(["| | |", "|---|---|", *lines])
