@@ -1,0 +1,1 @@
+"""Pixels: grids, masks, cubes, pairs, tasks, products."""

@@ -1,0 +1,371 @@
+"""Cubes on disk: made once, extended in time, written in whole chunks, opened by analysts.
+
+Plain Zarr v3 on a local file system.  The time axis is laid out in full before anything is
+written and every writer owns whole chunks, so writers need no lock among them and a killed one
+leaves at most a stray temporary file.  Whether a tile-day is done stands in ``status`` alone,
+written last and by the driver only: a chunk that is all fill has no file.
+"""
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from pipeline import cube
+from pipeline.cube import Role, day_date
+from pipeline.grid import Grid
+from pipeline.quality import Quality
+
+_LAST = ("quality", "status", "done")
+"""Arrays that say that others are there, hence written after them."""
+
+
+class CubeError(ValueError):
+    """A cube cannot be read or written as asked."""
+
+
+class ChunkAlignmentError(CubeError):
+    """A write would touch chunks that other writers own."""
+
+
+class CubeMismatchError(CubeError):
+    """The cube on disk is of another grid, role or other bands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """The small arrays of a cube."""
+
+    days: tuple[date, ...]
+    arrays: Mapping[str, NDArray[Any]]
+    """(time, tile) and (time) arrays by name."""
+
+
+def inputs_folder(cube_path: Path) -> Path:
+    """Where the inputs of a fused cube lie: ``x.inputs`` beside ``x.zarr``."""
+    return cube_path.with_suffix(".inputs")
+
+
+def create_fused(
+    path: Path,
+    grid: Grid,
+    days: Sequence[date],
+    bands: Sequence[str],
+    attrs: Mapping[str, Any] | None = None,
+) -> None:
+    """Make an empty product cube of consecutive ``days``; FileExistsError if there is one."""
+    _create(path, "fused", grid, days, bands, attrs or {})
+
+
+def create_input(
+    path: Path,
+    role: Role,
+    grid: Grid,
+    days: Sequence[date],
+    bands: Sequence[str],
+    attrs: Mapping[str, Any] | None = None,
+) -> None:
+    """Make an empty input cube: ``fine`` of the days that have an image, ``coarse`` of all."""
+    _create(path, role, grid, days, bands, attrs or {})
+
+
+def ensure(
+    path: Path,
+    role: Role,
+    grid: Grid,
+    days: Sequence[date],
+    bands: Sequence[str],
+    attrs: Mapping[str, Any] | None = None,
+) -> None:
+    """Make the cube, or bring the one that is there to hold ``days`` too.
+
+    Days that are there already keep all their values, asked for or not; new ones come later,
+    earlier or in between.  ``fused`` and ``coarse`` keep a complete daily axis.  ``attrs`` are
+    written either way.  CubeMismatchError if the cube is of another role, grid or other bands.
+    """
+    _finish_swap(path)
+    if not path.exists():
+        _create(path, role, grid, days, bands, attrs or {})
+        return
+    _check_same(path, role, grid, bands)
+    present = read_days(path)
+    wanted = _axis(role, {*present, *days})
+    if wanted != present:
+        _extend(path, role, grid, wanted, bands)
+    if attrs:
+        update_attrs(path, attrs)
+
+
+def write_block(
+    path: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    days: Sequence[date],
+    y: slice,
+    x: slice,
+) -> None:
+    """Write (time, y, x) arrays of whole chunks: every day of ``days``, rows ``y``, columns ``x``.
+
+    ``quality`` is written after the others, so that a pixel with a quality word has its bands.
+    The driver marks the tile-day afterwards.  May be repeated at any time.
+    """
+    root = _open(path, "r+")
+    time = _places(path, root, days)
+    for name in sorted(arrays, key=lambda name: name in _LAST):
+        target, values = root[name], arrays[name]
+        assert isinstance(target, zarr.Array)
+        _check_block(path, name, target, values, len(days), y, x)
+        for place, image in zip(time, values, strict=True):
+            target[place, y, x] = image
+
+
+def write_tables(
+    path: Path, values: Mapping[str, Any], *, days: Sequence[date], tile: int | None = None
+) -> None:
+    """Write values of ``days`` into (time, tile) arrays at ``tile``, or into (time) arrays.
+
+    A value is one number or one per day.  For the driver alone: a table is one chunk a year,
+    shared by all tiles.  ``status`` and ``done`` are written after the others.
+    """
+    root = _open(path, "r+")
+    time = _places(path, root, days)
+    for name in sorted(values, key=lambda name: name in _LAST):
+        target = root[name]
+        assert isinstance(target, zarr.Array)
+        per_day = np.broadcast_to(np.asarray(values[name], target.dtype), len(time))
+        where = (time,) if tile is None else (time, np.full_like(time, tile))
+        target.set_coordinate_selection(where, per_day)
+
+
+def read_tables(path: Path) -> Tables:
+    """All (time, tile) and (time) arrays."""
+    root = _open(path, "r")
+    small = {name: array for name, array in root.arrays() if array.ndim and array.ndim < 3}
+    return Tables(
+        days=_days(root),
+        arrays={name: np.asarray(a[...]) for name, a in small.items() if name not in _COORDINATES},
+    )
+
+
+_COORDINATES = ("time", "y", "x", "tile")
+
+
+def read_days(path: Path) -> tuple[date, ...]:
+    """The time axis."""
+    return _days(_open(path, "r"))
+
+
+def update_attrs(path: Path, attrs: Mapping[str, Any]) -> None:
+    """Write attributes of the group; others stay."""
+    _open(path, "r+").attrs.update(dict(attrs))
+    consolidate(path)
+
+
+def consolidate(path: Path) -> None:
+    """Gather all metadata in one file, the last step of a run: only then readers are quiet."""
+    with _quiet():
+        zarr.consolidate_metadata(path)
+
+
+def clean(path: Path) -> int:
+    """Remove what a killed run left: temporary files, half-made stores; the number of them.
+
+    Under the lock only: a temporary file of a running writer looks the same.
+    """
+    _finish_swap(path)
+    stray = [_beside(path, "new"), _beside(path, "old")]
+    removed = sum(folder.exists() for folder in stray)
+    for folder in stray:
+        shutil.rmtree(folder, ignore_errors=True)
+    for leftover in path.rglob("*.partial"):  # zarr writes a chunk under this name and renames
+        leftover.unlink()
+        removed += 1
+    return removed
+
+
+def open_cube(path: Path) -> xr.Dataset:
+    """The product, lazily (dask): float32 reflectance, NaN wherever a pixel was not produced.
+
+    A plain ``xr.open_zarr(path)`` gives the same in float64, save that it shows the half of a
+    tile-day that is being written this very moment.
+    """
+    cubed = xr.open_zarr(path)
+    produced = (cubed["quality"] & Quality.PRODUCED.value) != 0
+    masked = {
+        name: values.astype("float32").where(produced).assign_attrs(values.attrs)
+        for name, values in cubed.data_vars.items()
+        if "scale_factor" in values.encoding
+    }
+    return cubed.assign(masked)
+
+
+def _create(
+    path: Path,
+    role: Role,
+    grid: Grid,
+    days: Sequence[date],
+    bands: Sequence[str],
+    attrs: Mapping[str, Any],
+) -> None:
+    if path.exists():
+        raise FileExistsError(f"there is a cube at {path} already; store.ensure() extends it")
+    axis = _axis(role, set(days))
+    with _made_beside(path) as new:
+        cube.fill_store(new, role, grid, axis, bands, attrs)
+    _beside(path, "new").rename(path)
+
+
+@contextmanager
+def _made_beside(path: Path) -> Iterator[zarr.Group]:
+    """A new store ``<path>.new``, whole and consolidated when the body ends."""
+    new = _beside(path, "new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.parent.mkdir(parents=True, exist_ok=True)
+    yield zarr.open_group(new, mode="w", zarr_format=3)
+    consolidate(new)
+
+
+def _axis(role: Role, days: set[date]) -> tuple[date, ...]:
+    if not days:
+        raise CubeError(f"a {role} cube needs at least one day; no image was found")
+    return tuple(sorted(days)) if role == "fine" else cube.daily(min(days), max(days))
+
+
+def _extend(path: Path, role: Role, grid: Grid, days: Sequence[date], bands: Sequence[str]) -> None:
+    # A day's chunks are files c/<time>/..., so another axis is another numbering: the new store
+    # is built beside out of hard links and takes the old one's place by renaming.  Writes replace
+    # files, never change them, hence links are safe.  Killed anywhere, old or new is whole.
+    old = _open(path, "r")
+    place = {day: at for at, day in enumerate(days)}
+    moved = [(at, place[day]) for at, day in enumerate(_days(old))]
+    fresh = ("time_coverage_start", "time_coverage_end")
+    kept = {name: value for name, value in old.attrs.items() if name not in fresh}
+    with _made_beside(path) as new:
+        cube.fill_store(new, role, grid, days, bands, kept)
+        for name, spec in cube.arrays(role, grid, len(days), bands).items():
+            if len(spec.dims) == 3:
+                for before, after in moved:
+                    _link(path / name / "c" / str(before), new, name, after)
+            else:
+                values = np.zeros(spec.shape, spec.dtype)
+                source, target = old[name], new[name]
+                assert isinstance(source, zarr.Array)
+                assert isinstance(target, zarr.Array)
+                values[[after for _, after in moved]] = source[...]
+                target[...] = values
+    path.rename(_beside(path, "old"))
+    _beside(path, "new").rename(path)
+    shutil.rmtree(_beside(path, "old"))
+
+
+def _link(folder: Path, new: zarr.Group, name: str, place: int) -> None:
+    if not folder.exists():
+        return
+    root = Path(str(new.store_path).removeprefix("file://"))
+    shutil.copytree(
+        folder,
+        root / name / "c" / str(place),
+        copy_function=_link_or_copy,
+        ignore=shutil.ignore_patterns("*.partial"),
+    )
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def _finish_swap(path: Path) -> None:
+    """After a kill between the two renames of ``_extend`` the new store is whole: put it there."""
+    new, old = _beside(path, "new"), _beside(path, "old")
+    if not path.exists() and old.exists():
+        (new if new.exists() else old).rename(path)
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(path: Path, word: str) -> Path:
+    return path.with_name(f"{path.name}.{word}")
+
+
+def _open(path: Path, mode: Any) -> zarr.Group:
+    if not (path / "zarr.json").exists():
+        raise CubeError(f"there is no cube at {path}; run the steps that make it first")
+    return zarr.open_group(path, mode=mode, zarr_format=3)
+
+
+def _days(root: zarr.Group) -> tuple[date, ...]:
+    time = root["time"]
+    assert isinstance(time, zarr.Array)
+    return tuple(day_date(second // 86400) for second in np.asarray(time[...]))
+
+
+def _places(path: Path, root: zarr.Group, days: Sequence[date]) -> NDArray[np.intp]:
+    axis = _days(root)
+    at = {day: place for place, day in enumerate(axis)}
+    if missing := [day for day in days if day not in at]:
+        raise CubeError(
+            f"{', '.join(map(str, missing))} not on the time axis of {path} "
+            f"({axis[0]} to {axis[-1]}, {len(axis)} days); extend it with store.ensure()"
+        )
+    return np.array([at[day] for day in days], np.intp)
+
+
+def _check_same(path: Path, role: Role, grid: Grid, bands: Sequence[str]) -> None:
+    there = _open(path, "r").attrs["daily30"]
+    assert isinstance(there, Mapping)
+    asked = {"role": role, "grid": grid.to_dict(), "bands": list(bands)}
+    if differing := [key for key, value in asked.items() if there.get(key) != value]:
+        what = "; ".join(f"{key} {there.get(key)}, asked for {asked[key]}" for key in differing)
+        raise CubeMismatchError(
+            f"the cube at {path} has {what}. Give the region another cube path, "
+            f"or move the old cube away"
+        )
+
+
+def _check_block(
+    path: Path,
+    name: str,
+    target: zarr.Array[Any],
+    values: NDArray[Any],
+    days: int,
+    y: slice,
+    x: slice,
+) -> None:
+    if values.shape != (days, y.stop - y.start, x.stop - x.start) or values.dtype != target.dtype:
+        raise CubeError(
+            f"{name!r} of {path}: got {values.dtype} {values.shape} for {days} days, rows "
+            f"{y.start}:{y.stop} and columns {x.start}:{x.stop} of a {target.dtype} array"
+        )
+    for dim, at, chunk, length in zip(
+        "yx", (y, x), target.chunks[1:], target.shape[1:], strict=True
+    ):
+        whole = at.start % chunk == 0 and (at.stop % chunk == 0 or at.stop == length)
+        if not (whole and 0 <= at.start < at.stop <= length):
+            raise ChunkAlignmentError(
+                f"cannot write {dim}={at.start}:{at.stop} of {name!r} to {path}: its chunks are "
+                f"{chunk} long, so the write would touch chunks that other tasks own. Start and "
+                f"end on a multiple of {chunk} or at the end of the axis ({length}); "
+                f"Grid.tiles lists such blocks."
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # Zarr warns that consolidated metadata is not in the v3 specification; other readers
+        # ignore it, and without it xarray warns every analyst.
+        warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+        yield
