@@ -1,7 +1,6 @@
 """The ``daily30`` command.  Every import that takes time is inside the command that needs it."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -113,13 +112,13 @@ def fuse(
 ) -> None:
     """Write a region's daily cube; run again, it adds only what is missing."""
     from flows.config import region_job
-    from flows.show import progress
+    from flows.show import lines, progress
     from pipeline.run import run_job
 
     job = region_job(region)
     with progress(log) as on_progress:
         summary = run_job(job, workers=workers, refresh=refresh, on_progress=on_progress)
-    _print_lines(summary.lines())
+    lines(out, summary.lines())
     raise typer.Exit(DONE if summary.ok else SOME_FAILED)
 
 
@@ -127,12 +126,12 @@ def fuse(
 def plan(region: Region, workers: Workers = None) -> None:
     """List what `fuse` would do: tiles, days, references, gaps; fuses nothing yet."""
     from flows.config import region_job
-    from flows.show import table
+    from flows.show import lines, table
 
     job = region_job(region)
     planned = _ingested_plan(job, workers)
     table(out, planned.table())
-    _print_lines(planned.lines())
+    lines(out, planned.lines())
 
 
 @app.command()
@@ -144,21 +143,23 @@ def explain(
     from datetime import date
 
     from flows.config import region_job
+    from flows.show import lines
     from pipeline.plan import explain_day
 
     try:
         wanted = date.fromisoformat(day)
     except ValueError as error:
         raise ValueError(f"{day!r} is no date; write it as 2023-05-24") from error
-    _print_lines(explain_day(region_job(region), wanted))
+    lines(out, explain_day(region_job(region), wanted))
 
 
 @app.command()
 def status(cube: Annotated[Path, typer.Argument(metavar="CUBE", help="A .zarr folder.")]) -> None:
     """Count what is in a cube: days, tile-days by status, gaps and their reasons."""
+    from flows.show import lines
     from pipeline.run import cube_status
 
-    _print_lines(cube_status(cube).lines())
+    lines(out, cube_status(cube).lines())
 
 
 @app.command()
@@ -176,6 +177,7 @@ def catalog(
     name: Annotated[str | None, typer.Option(help="Name of the region.")] = None,
 ) -> None:
     """Turn folders of dated GeoTIFFs into a STAC catalogue and a region file."""
+    from flows.show import lines
     from pipeline.folder import catalog_folder, find_pair
 
     if fine and coarse:
@@ -190,10 +192,9 @@ def catalog(
         name=name,
         bands=tuple(bands.split(",")) if bands else None,
     )
-    for message in made.messages:
-        log.print(message, markup=False, highlight=False, soft_wrap=True)
-    out.print(f"{made.catalog}\n{made.region}", markup=False, highlight=False, soft_wrap=True)
-    log.print(f"Next: daily30 fuse {made.region}", markup=False, highlight=False, soft_wrap=True)
+    lines(log, made.messages)
+    lines(out, (f"{made.catalog}", f"{made.region}"))
+    lines(log, (f"Next: daily30 fuse {made.region}",))
 
 
 @app.command()
@@ -236,11 +237,12 @@ def weights_info(
     """Print a checkpoint's card: bands, data, training, scores."""
     import yaml
 
+    from flows.show import lines
     from model.card import locate, read_card
 
     folder = locate(str(path))
     text = yaml.safe_dump(read_card(folder), sort_keys=False, allow_unicode=True, width=100)
-    out.print(f"{folder}\n{text}", markup=False, highlight=False, soft_wrap=True)
+    lines(out, (f"{folder}", *text.splitlines()))
 
 
 def _ingested_plan(job: "Job", workers: int | None) -> Any:
@@ -253,11 +255,6 @@ def _ingested_plan(job: "Job", workers: int | None) -> Any:
         with executor(workers) as ex:
             ingest(job, ex, on_progress)
         return make_plan(job)
-
-
-def _print_lines(lines: Sequence[str]) -> None:
-    for line in lines:
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ def progress(console: Console) -> Iterator[OnProgress]:
             where=_where(event),
         )
         if event.error:
-            bars.console.print(f"  {event.error}", style="yellow", markup=False)
+            lines(bars.console, (f"  {event.error}",))
 
     with bars:
         yield draw
@@ -69,7 +69,7 @@ class _Lines:
         first = event.stage not in self.started
         began = self.started.setdefault(event.stage, now)
         if event.error:
-            self._print(f"  {event.error}")
+            lines(self.console, (f"  {event.error}",))
         if not (first or event.done >= event.total or now - self.last >= QUIET_SECONDS):
             return
         self.last = now
@@ -79,10 +79,7 @@ class _Lines:
         if 0 < event.done < event.total:
             left = (now - began) / event.done * (event.total - event.done)
             line += f", about {_duration(left)} left"
-        self._print(line)
-
-    def _print(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        lines(self.console, (line,))
 
 
 def _where(event: "Progress") -> str:
@@ -102,6 +99,12 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def lines(console: Console, texts: Iterable[str]) -> None:
+    """Print plain text as it is: no markup, no colours guessed, no wrapping."""
+    for text in texts:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def table(console: Console, rows: Sequence[Mapping[str, object]], title: str | None = None) -> None:

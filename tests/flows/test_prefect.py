@@ -1,0 +1,93 @@
+"""The flow on a real Prefect: server, process worker, deployment, as the README says."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+import xarray as xr
+import yaml
+from prefect.states import Failed
+from pydantic import ValidationError
+
+from flows import tasks
+from flows.fuse_region import FuseRegion
+from tests.conftest import require
+from tests.flows.prefect_room import ROOT, prefect_room
+
+
+def test_the_four_commands_of_the_readme_make_a_cube(region: Path, tmp_path: Path) -> None:
+    require("loopback")
+    home = tmp_path / "prefect"
+    home.mkdir()
+    run = json.dumps({"region": str(region), "workers": 1})
+    with prefect_room(home) as room:
+        deployed = room.run("--no-prompt", "deploy", "--all")
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+
+        finished = room.run(
+            *("deployment", "run", "fuse-region/daily", "--watch", "--watch-timeout", "150"),
+            *("--param", f"run={run}"),
+            timeout=180,
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr + room.log("worker")
+
+        refused = room.run(
+            *("deployment", "run", "fuse-region/daily"),
+            *("--param", f"run={json.dumps({'region': str(region), 'refrsh': True})}"),
+        )
+        assert refused.returncode == 1
+        assert "refrsh" in refused.stdout + refused.stderr
+
+        artifacts = room.run("artifact", "inspect", "fuse-small")
+        assert "small.zarr" in artifacts.stdout
+
+    with xr.open_zarr(region.parent / "small.zarr") as cube:
+        assert cube.sizes["time"] == 13
+        assert bool(cube["red"].isel(time=slice(0, 13)).notnull().all())
+
+
+def test_a_run_with_an_unknown_parameter_is_refused() -> None:
+    with pytest.raises(ValidationError, match="refrsh"):
+        FuseRegion.model_validate({"region": "region.yaml", "refrsh": True})
+
+
+def test_the_deployment_is_daily_on_a_process_pool_and_one_run_at_a_time() -> None:
+    (daily,) = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    FuseRegion.model_validate(daily["parameters"]["run"])
+    assert daily["name"] == "daily"
+    assert daily["work_pool"]["name"] == "daily30"
+    assert daily["schedules"][0]["cron"]
+    assert daily["concurrency_limit"]["limit"] == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "retried"),
+    [
+        (ConnectionResetError("peer"), True),
+        (TimeoutError("slow"), True),
+        (FileNotFoundError("gone"), False),
+        (ValueError("a key is wrong"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_the_network_is_asked_again(error: Exception, retried: bool) -> None:
+    state = Failed(data=error)
+    verdict = tasks.network_is_to_blame(tasks.find_images, None, state)  # type: ignore[arg-type]
+    assert asyncio.run(verdict) is retried
+    wrapped = RuntimeError("search failed")
+    wrapped.__cause__ = error
+    verdict = tasks.network_is_to_blame(tasks.find_images, None, Failed(data=wrapped))  # type: ignore[arg-type]
+    assert asyncio.run(verdict) is retried
+
+
+def test_no_task_stores_or_caches_its_results() -> None:
+    for task in (
+        tasks.find_images,
+        tasks.read_images,
+        tasks.plan_days,
+        tasks.fuse_group,
+        tasks.publish_cube,
+    ):
+        assert task.persist_result is False
+        assert task.cache_policy is tasks.NO_CACHE
