@@ -1,0 +1,39 @@
+"""Write and read a network with its card.  Weights are safetensors: no code runs on loading."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from model.card import CARD, WEIGHTS, CheckpointError, read_card
+from model.sastf.config import NetworkConfig
+from model.sastf.network import Network
+
+
+def save(folder: Path, network: Network, card: dict[str, Any]) -> None:
+    """Write ``weights.safetensors`` (float16) and ``card.json`` with the network's shape."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {
+        name: value.detach().half().contiguous() for name, value in network.state_dict().items()
+    }
+    save_file(half, folder / WEIGHTS)
+    text = json.dumps({**card, "network": asdict(network.config)}, indent=2)
+    (folder / CARD).write_text(text + "\n")
+
+
+def load(folder: Path) -> tuple[Network, dict[str, Any]]:
+    """A network in float32 and its card.  Raises CheckpointError for what does not fit."""
+    card = read_card(folder)
+    try:
+        network = Network(NetworkConfig(**card["network"]))
+        weights = load_file(folder / WEIGHTS)
+        network.load_state_dict({name: value.float() for name, value in weights.items()})
+    except (RuntimeError, TypeError, ValueError) as error:
+        first = str(error).splitlines()[:4]
+        raise CheckpointError(
+            f"the weights in {folder} do not fit the network of their card: {' '.join(first)}"
+        ) from error
+    return network.eval().to(memory_format=torch.channels_last), card

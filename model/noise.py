@@ -1,0 +1,30 @@
+"""Noise that depends on the seed and the place alone.
+
+Not on tile, worker, order or date: overlapping blocks share it, and consecutive days do not
+flicker.  Counter-based (Philox), one stream a square of the absolute lattice.
+"""
+
+import numpy as np
+
+from model.block import Array
+
+SQUARE = 64
+"""Fine pixels along the side of a square drawn from one stream."""
+
+
+def noise_field(seed: int, origin: tuple[int, int], bands: int, y: int, x: int) -> Array:
+    """Standard normal noise (band, y, x) at fine pixel ``origin`` (row, col) of the lattice."""
+    first = [at // SQUARE for at in origin]
+    last = [(at + size - 1) // SQUARE for at, size in zip(origin, (y, x), strict=True)]
+    rows = [
+        np.concatenate([_square(seed, row, col, bands) for col in range(first[1], last[1] + 1)], 2)
+        for row in range(first[0], last[0] + 1)
+    ]
+    top, left = origin[0] - first[0] * SQUARE, origin[1] - first[1] * SQUARE
+    return np.concatenate(rows, 1)[:, top : top + y, left : left + x]
+
+
+def _square(seed: int, row: int, col: int, bands: int) -> Array:
+    place = (row % 2**32) << 32 | (col % 2**32)
+    generator = np.random.Generator(np.random.Philox(key=(seed % 2**64) << 64 | place))
+    return generator.standard_normal((bands, SQUARE, SQUARE), dtype=np.float32)

@@ -1,0 +1,48 @@
+"""From fused and noisy features to the fine image: De-Res (TE-Blocks) and the decoder."""
+
+import torch
+from torch import Tensor, nn
+
+from model.sastf.blocks import LevelBlock, PreBlock, Up
+from model.sastf.config import NetworkConfig
+
+
+class DeRes(nn.Module):
+    """Estimate the residual from coarse and fused features, take it off the noisy ones."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        c = config.channels[-1]
+        self.norm = nn.GroupNorm(config.groups, c)
+        self.residual = LevelBlock(c, c, config.groups, config.width)
+        self.denoise = LevelBlock(c, c, config.groups, config.width)
+
+    def forward(
+        self, x: Tensor, coarse: Tensor, fused: Tensor, residual_level: Tensor, noise_level: Tensor
+    ) -> Tensor:
+        rho = self.norm(self.residual(self.norm(coarse) - self.norm(fused), residual_level))
+        return self.denoise(self.norm(x) - rho, noise_level)
+
+
+class Decoder(nn.Module):
+    """Back to full size; the fused features of each level join on the way."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        c, g, w = config.channels, config.groups, config.width
+        outs = (c[4], c[4], c[2], c[1], c[0])
+        joined = (2 * c[4], c[4] + c[3], c[3] + c[2], c[2] + c[1], c[1] + c[0])
+        self.blocks = nn.ModuleList(
+            LevelBlock(a, b, g, w) for a, b in zip(joined, outs, strict=True)
+        )
+        self.ups = nn.ModuleList(Up(n) for n in outs[:-1])
+        self.head = PreBlock(w, config.bands, g)
+
+    def forward(
+        self, x: Tensor, deep: Tensor, shallow: tuple[Tensor, ...], level: Tensor
+    ) -> Tensor:
+        """``shallow`` levels 1 to 4, full size first."""
+        x = self.blocks[0](torch.cat([x, deep], dim=1), level)
+        for up, block, skip in zip(self.ups, self.blocks[1:], reversed(shallow), strict=True):
+            x = block(torch.cat([up(x), skip], dim=1), level)
+        return self.head(x)

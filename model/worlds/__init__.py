@@ -1,0 +1,1 @@
+"""Simulated regions: land, weather of the sensors, everything known.  For training and tests."""

@@ -1,0 +1,98 @@
+"""What a simulated world is made of; a world is a function of its recipe and a seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model.worlds.spectra import Spectrum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crop:
+    """A calendar, days of the world's period; each parcel is shifted by its own few days."""
+
+    greenup_day: float
+    """Half of the full canopy."""
+    senescence_day: float
+    """Half of the canopy is dry."""
+    harvest_day: float
+    canopy: float
+    """Green share of the ground at the peak, 0 to 1."""
+    spread_days: float
+    """Standard deviation between parcels."""
+    mown: bool = False
+    """Cut while green, and grows again (grass); else dry, cut once, then stubble and soil."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flood:
+    """The river's level above its banks over time."""
+
+    shape: str
+    """``single``: rises, recedes; ``plateau``: stays up; ``double``: two crests."""
+    start_day: float
+    rise_days: float
+    stay_days: float
+    fall_days: float
+    crest_m: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Land:
+    """How the ground is divided and what grows on it."""
+
+    division: str
+    """``voronoi``: cells around scattered points; ``split``: rectangles cut in two, again and
+    again."""
+    parcel_ha: float
+    """Median area."""
+    crops: tuple[Crop, ...]
+    forest: float
+    bare: float
+    town: float
+    """Shares of the parcels; the rest is crops."""
+    texture: float
+    """Relative standard deviation inside a parcel."""
+    events: float
+    """Share of parcels burnt, cut, built on or ploughed within the period."""
+    relief_m: float
+    """Height at one kilometre from the river."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoarseSensor:
+    """The daily sensor with its faults (ranges and sources: README of the training worlds)."""
+
+    fwhm_across_m: float
+    fwhm_along_m: float
+    registration_m: float
+    """Standard deviation of the daily shift."""
+    offset_m: tuple[float, float]
+    """Constant shift, x and y."""
+    gain: tuple[float, ...]
+    bias: tuple[float, ...]
+    angle: tuple[float, ...]
+    """Daily relative standard deviation by view and sun angle, per band."""
+    aerosol: tuple[float, ...]
+    """Daily standard deviation of the haze, per band."""
+    noise: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineSensor:
+    """The 30 m sensor with its faults."""
+
+    path_gain: float
+    """Relative standard deviation between paths."""
+    aerosol: tuple[float, ...]
+    noise: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything a world draws on."""
+
+    spectra: Mapping[str, Spectrum]
+    land: Land
+    flood: Flood | None
+    coarse: CoarseSensor
+    fine: FineSensor
