@@ -286,7 +286,7 @@ def fill_store(
         shape=(),
         dtype="int32",
         fill_value=0,
-        attributes=_crs_attrs(box.crs, transform),
+        attributes=_crs_attrs(grid.crs, transform),
     )
     root.attrs.update(_group_attrs(role, grid, days, bands))
     root.attrs.update(dict(attrs))
@@ -325,7 +325,7 @@ def _group_attrs(
 ) -> dict[str, Any]:
     box = grid.coarse if role == "coarse" else grid.fine
     bounds = box.boundingbox
-    to_degrees = Transformer.from_crs(box.crs.proj, "EPSG:4326", always_xy=True)
+    to_degrees = Transformer.from_crs(grid.crs.proj, "EPSG:4326", always_xy=True)
     west, south, east, north = to_degrees.transform_bounds(*bounds.bbox)
     attrs: dict[str, Any] = {
         "Conventions": "CF-1.11",
@@ -348,10 +348,10 @@ def _group_attrs(
         "spatial:shape": list(box.shape),
         "spatial:bbox": [bounds.left, bounds.bottom, bounds.right, bounds.top],
         "spatial:registration": "pixel",
-        "proj:wkt2": box.crs.to_wkt(),
+        "proj:wkt2": grid.crs.to_wkt(),
         "daily30": {"role": role, "grid": grid.to_dict(), "bands": list(bands)},
     }
-    if (code := box.crs.to_epsg()) is not None:
+    if (code := grid.crs.to_epsg()) is not None:
         attrs["proj:code"] = f"EPSG:{code}"
     if role == "fine":
         del attrs["time_coverage_resolution"]  # only the days that have an image

@@ -72,15 +72,19 @@ def finish(
     reflectance = inputs.observed
     made = np.zeros_like(inputs.clear)
     if fused is not None:
-        core = fused[(..., *inputs.core)]
-        made = np.isfinite(core).all(1) & ~inputs.clear
+        y, x = inputs.core
+        core = fused[..., y, x]
+        made = np.all(np.isfinite(core), axis=1) & ~inputs.clear
         reflectance = np.where(made[:, None], core, reflectance)
     packed, clipped = pack(reflectance)
     produced = inputs.clear | made
-    word = np.where(made, inputs.if_fused, inputs.if_missing)
+    # A method may ask for a neighbouring cell too: a pixel that it left out without a reason
+    # of its own lacks coarse data.
+    reason = np.where(inputs.if_missing == 0, np.uint16(Quality.NO_COARSE), inputs.if_missing)
+    word = np.where(made, inputs.if_fused, reason)
     word = np.where(inputs.clear, inputs.if_observed, word)
     late = np.asarray(provisional, np.bool_)[:, None, None] & produced
-    word |= flag(clipped.any(1), Quality.CLIPPED) | flag(late, Quality.PROVISIONAL)
+    word = word | flag(np.any(clipped, axis=1), Quality.CLIPPED) | flag(late, Quality.PROVISIONAL)
     layers: dict[str, NDArray[np.generic]] = {
         band: packed[:, place] for place, band in enumerate(bands)
     }

@@ -1,0 +1,163 @@
+"""Reading the input cubes: each chunk once a task, coarse days filled in time."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from model.block import COARSE_PAD
+from pipeline.coarse_fill import fill_coarse
+from pipeline.cube import day_date, day_number, unpack
+from pipeline.store import CubeError
+
+Window = tuple[slice, slice]
+Float = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+
+
+class FineImages:
+    """Images of the fine input cube, each read once by whoever asks."""
+
+    def __init__(self, root: zarr.Group, bands: Sequence[str]) -> None:
+        self._bands = [array_of(root, band) for band in bands]
+        self._clear, self._surface = array_of(root, "clear"), array_of(root, "surface")
+        self._place = {day: at for at, day in enumerate(day_axis(root))}
+
+    def read(
+        self, day: date, at: Window, wanted: Bool | None = None
+    ) -> tuple[Float, Bool, NDArray[np.uint8]]:
+        """Reflectance (band, y, x), clear and surface (y, x).
+
+        Bands are not read unless some pixel of ``wanted`` (y, x) is clear.  A day without an
+        image is all cloud.
+        """
+        shape = tuple(side.stop - side.start for side in at)
+        image = np.full((len(self._bands), *shape), np.nan, np.float32)
+        place = self._place.get(day_number(day))
+        clear = np.zeros(shape, np.bool_)
+        surface = np.zeros(shape, np.uint8)
+        if place is None:
+            return image, clear, surface
+        clear = np.asarray(self._clear[(place, *at)]) != 0
+        if not (clear if wanted is None else clear & wanted).any():
+            return image, np.zeros_like(clear), surface
+        for target, band in zip(image, self._bands, strict=True):
+            target[...] = unpack(np.asarray(band[(place, *at)]))
+        clear &= np.all(np.isfinite(image), axis=0)
+        image[:, ~clear] = np.nan
+        surface = np.where(clear, np.asarray(self._surface[(place, *at)]), 0).astype(np.uint8)
+        return image, clear, surface
+
+    def read_days(self, days: Sequence[date], at: Window) -> tuple[Float, Bool, NDArray[np.uint8]]:
+        """The same for several days, (time, ...)."""
+        images, clear, surface = zip(*(self.read(day, at) for day in days), strict=True)
+        return np.stack(images), np.stack(clear), np.stack(surface)
+
+
+class CoarseImages:
+    """Coarse images of a block with ``COARSE_PAD`` cells around, filled in time.
+
+    Days are read once each, as they are needed: those asked for and all within the fill
+    window around them.
+    """
+
+    def __init__(
+        self, root: zarr.Group, bands: Sequence[str], cells: Window, *, fill_days: int
+    ) -> None:
+        self._clear = array_of(root, "clear")
+        self._bands = [array_of(root, band) for band in bands]
+        self._window = fill_days
+        self._axis = day_axis(root)
+        self._place = {day: at for at, day in enumerate(self._axis)}
+        # The padded window, cut at the region's edge and repeated from there.
+        self._read_at: list[slice] = []
+        self._pad = [(0, 0)]
+        for side, length in zip(cells, self._clear.shape[1:], strict=True):
+            start, stop = side.start - COARSE_PAD, side.stop + COARSE_PAD
+            self._read_at.append(slice(max(start, 0), min(stop, length)))
+            self._pad.append((max(-start, 0), max(stop - length, 0)))
+        self._raw: dict[int, Float] = {}
+        self._filled: dict[int, tuple[Float, Bool]] = {}
+
+    def clear_share(self, days: Sequence[date], cells: Window) -> Float:
+        """(time,) share of ``cells`` seen clear."""
+        places = [self._place.get(day_number(day)) for day in days]
+        shares = [
+            0.0 if at is None else float((np.asarray(self._clear[(at, *cells)]) != 0).mean())
+            for at in places
+        ]
+        return np.array(shares, np.float32)
+
+    def fill(self, days: Sequence[date]) -> None:
+        """Make ``image`` ready for ``days``."""
+        numbers = sorted({day_number(day) for day in days} - set(self._filled))
+        near = sorted({n + k for n in numbers for k in range(-self._window, self._window + 1)})
+        axis = [n for n in near if n in self._place]
+        self._load(axis)
+        if not axis:
+            return
+        stack = np.stack([self._raw[n] for n in axis])
+        images, filled = fill_coarse(stack, axis, window=self._window)
+        for at, number in enumerate(axis):
+            if number in numbers:
+                self._filled[number] = images[at], filled[at]
+
+    def image(self, day: date) -> tuple[Float, Bool]:
+        """(band, row, col) of a day that ``fill`` was asked for, and where it was filled."""
+        number = day_number(day)
+        if number not in self._filled:
+            raise CubeError(
+                f"{day} is not on the time axis of the coarse cube "
+                f"({day_date(self._axis[0])} to {day_date(self._axis[-1])})"
+            )
+        image, filled = self._filled[number]
+        return (
+            np.pad(image, self._pad, mode="edge"),
+            np.pad(filled, self._pad[1:], mode="edge"),
+        )
+
+    def _load(self, numbers: Sequence[int]) -> None:
+        missing = [n for n in numbers if n not in self._raw]
+        # Consecutive days in one request: Zarr then reads their chunks side by side.
+        for first, last in _stretches(missing):
+            time = slice(self._place[first], self._place[last] + 1)
+            at = (time, *self._read_at)
+            values = np.stack([unpack(np.asarray(band[at])) for band in self._bands], 1)
+            for offset, number in enumerate(range(first, last + 1)):
+                self._raw[number] = values[offset]
+
+
+def _stretches(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    stretches: list[tuple[int, int]] = []
+    for number in numbers:
+        if stretches and number == stretches[-1][1] + 1:
+            stretches[-1] = stretches[-1][0], number
+        else:
+            stretches.append((number, number))
+    return stretches
+
+
+def open_input(inputs: Path, role: str) -> zarr.Group:
+    path = inputs / f"{role}.zarr"
+    if not (path / "zarr.json").exists():
+        raise CubeError(f"there is no {role} cube at {path}; read the scenes first")
+    return zarr.open_group(path, mode="r", zarr_format=3)
+
+
+def array_of(root: zarr.Group, name: str) -> zarr.Array[Any]:
+    array = root[name]
+    assert isinstance(array, zarr.Array)
+    return array
+
+
+def read_array(root: zarr.Group, name: str, at: Any) -> NDArray[Any]:
+    return np.asarray(array_of(root, name)[at])
+
+
+def day_axis(root: zarr.Group) -> list[int]:
+    """Day numbers of the time axis."""
+    return [int(second) // 86400 for second in read_array(root, "time", slice(None))]

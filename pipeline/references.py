@@ -1,0 +1,353 @@
+"""The images a run of days is fused from, read from the input cubes.
+
+A reference image has holes: clouds, scene edges.  A hole is filled pixel by pixel from the
+next date of the task's list that is clear there, first of the same side of the days, then of
+the other, moved by the change of the coarse images between that date and the reference's:
+
+    F(ref) ~ F(date) + up(C(ref) - C(date))
+
+so that the whole image stands for the reference's date.  Where that fails too, the pixel is
+NaN and gets its reason in the quality word.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.block import COARSE_PAD, Block
+from model.upsample import bilinear
+from pipeline.coarse_fill import fillable
+from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_date, day_number, unpack
+from pipeline.grid import Grid, Tile
+from pipeline.images import (
+    Bool,
+    CoarseImages,
+    FineImages,
+    Float,
+    Window,
+    array_of,
+    day_axis,
+    open_input,
+    read_array,
+)
+from pipeline.pairs import Gap
+from pipeline.quality import Quality, flag
+
+_NEVER = -(10**6)
+"""Day number of a pixel that no date could fill."""
+
+_SPREAD_FLOOR = 0.01
+_SAMPLE = 200_000
+"""Pixels a band and day that the region's statistics look at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockAddress:
+    """Which block to read, for which days, from which dates."""
+
+    tile: Tile
+    halo: int
+    """Fine pixels around the tile; rounded up to whole coarse cells and clipped to the region."""
+    days: tuple[date, ...]
+    """Target days, ascending."""
+    bands: tuple[str, ...]
+    before: tuple[date, ...]
+    """The reference before the days, then the dates that may fill its holes, in that order."""
+    after: tuple[date, ...]
+    """The same after the days; both are empty where there is no bracket."""
+    gap: Gap | None = None
+    """Why there is no bracket; it names the pixels that are not observed."""
+    coarse_fill_days: int
+    """Days within which a cloudy coarse cell is filled."""
+
+    def __post_init__(self) -> None:
+        if bool(self.before) != bool(self.after) or bool(self.before) == (self.gap is not None):
+            raise ValueError(
+                f"tile {self.tile.index}, {self.days[0]}: references before {self.before} and "
+                f"after {self.after} with gap {self.gap}; give both sides, or a gap and neither"
+            )
+        if wrong := [day for day in self.before if day >= self.days[0]] + [
+            day for day in self.after if day <= self.days[-1]
+        ]:
+            raise ValueError(
+                f"tile {self.tile.index}: {', '.join(map(str, wrong))} cannot serve the days "
+                f"{self.days[0]} to {self.days[-1]}; a reference lies before all of them or "
+                f"after all of them, so cut the run there (pairs.runs)"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockInputs:
+    """What a task has read.  All but ``block`` is cut to the tile, without its halo."""
+
+    days: tuple[date, ...]
+    core: Window
+    """(y, x) of the tile inside the block."""
+    block: Block | None
+    """What a method is given; None where there is no bracket."""
+    observed: Float
+    """(time, band, y, x) fine reflectance of the day itself, NaN where not clear."""
+    clear: Bool
+    """(time, y, x) where ``observed`` is known; kept as it is."""
+    if_observed: NDArray[np.uint16]
+    """(time, y, x) quality word of a pixel, should it be observed,"""
+    if_fused: NDArray[np.uint16]
+    """should it be fused,"""
+    if_missing: NDArray[np.uint16]
+    """should it be neither: the reason."""
+    ref_age: NDArray[np.uint8]
+    """(time, y, x) days to the nearer date used, at most 254; 0 observed, 255 none."""
+    coarse_valid: Float
+    """(time,) share of the tile's coarse cells seen clear that day."""
+
+    @property
+    def no_reference(self) -> Bool:
+        """(time, y, x) where a reference stayed unknown."""
+        return (self.if_missing & Quality.NO_REFERENCE) != 0
+
+    @property
+    def no_coarse(self) -> Bool:
+        """(time, y, x) where the coarse cell stayed unknown."""
+        return (self.if_missing & Quality.NO_COARSE) != 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoarseShare:
+    """How much of each tile the coarse images show."""
+
+    days: tuple[date, ...]
+    known: Float
+    """(time, tile) share of the tile's cells that have a value after filling."""
+    clear: Float
+    """(time, tile) before filling."""
+
+
+def coarse_share(inputs: Path, grid: Grid, *, coarse_fill_days: int) -> CoarseShare:
+    """Survey the coarse cube by its ``clear`` layer.
+
+    Outside the first and the last day that has an item nothing is filled: beyond the end of a
+    record there is no image that a cloud could hide.
+    """
+    root = open_input(inputs, "coarse")
+    days = day_axis(root)
+    clear = read_array(root, "clear", slice(None)) != 0
+    known = fillable(clear, days, window=coarse_fill_days)
+    recorded = np.flatnonzero(read_array(root, "fingerprint", slice(None)))
+    inside = np.zeros(len(days), np.bool_)
+    if recorded.size:
+        inside[recorded[0] : recorded[-1] + 1] = True
+    known &= inside[:, None, None]
+    cells = [grid.coarse_window(tile.y, tile.x) for tile in grid.tiles]
+    return CoarseShare(
+        days=tuple(map(day_date, days)),
+        known=np.stack([known[:, y, x].mean((1, 2), dtype=np.float32) for y, x in cells], 1),
+        clear=np.stack([clear[:, y, x].mean((1, 2), dtype=np.float32) for y, x in cells], 1),
+    )
+
+
+def fine_share(inputs: Path, grid: Grid) -> tuple[tuple[date, ...], Float]:
+    """Days of the fine cube and the clear share of each tile on each, (time, tile)."""
+    root = open_input(inputs, "fine")
+    days = day_axis(root)
+    share = np.zeros((len(days), len(grid.tiles)), np.float32)
+    for place in range(len(days)):
+        clear = read_array(root, "clear", place)
+        for tile in grid.tiles:
+            share[place, tile.index] = clear[tile.y, tile.x].mean(dtype=np.float32)
+    return tuple(map(day_date, days)), share
+
+
+def region_statistics(inputs: Path, bands: Sequence[str]) -> tuple[Float, Float]:
+    """Median and interquartile range (at least 0.01) of the clear fine pixels, each (band,).
+
+    Taken over all days from every n-th row and column.  They scale what a network sees and
+    must not move while a cube grows: keep them in the plan.  With no clear pixel at all they
+    are 0 and 1.
+    """
+    root = open_input(inputs, "fine")
+    height, width = array_of(root, "clear").shape[1:]
+    step = max(1, round((height * width / _SAMPLE) ** 0.5))
+    sample: dict[str, list[Float]] = {band: [] for band in bands}
+    for place in range(len(day_axis(root))):
+        clear = read_array(root, "clear", place)[::step, ::step] != 0
+        if clear.any():
+            for band in bands:
+                values = unpack(read_array(root, band, place)[::step, ::step][clear])
+                sample[band].append(values[np.isfinite(values)])
+    pooled = [np.concatenate(parts) if parts else np.zeros(0) for parts in sample.values()]
+    if not all(values.size for values in pooled):
+        return np.zeros(len(bands), np.float32), np.ones(len(bands), np.float32)
+    quartiles = np.array([np.percentile(values, (25, 50, 75)) for values in pooled])
+    spread = np.maximum(quartiles[:, 2] - quartiles[:, 0], _SPREAD_FLOOR)
+    return quartiles[:, 1].astype(np.float32), spread.astype(np.float32)
+
+
+def read_block(
+    inputs: Path, grid: Grid, where: BlockAddress, *, centre: Float, spread: Float
+) -> BlockInputs:
+    """Read and fill all that the days of ``where`` are made from.
+
+    ``centre`` and ``spread`` (band,) are the region's, see ``region_statistics``.  A day's
+    answer does not depend on which other days are asked for with it.
+    """
+    tile = where.tile
+    fine = FineImages(open_input(inputs, "fine"), where.bands)
+    y, x = grid.block(tile, where.halo)
+    coarse = CoarseImages(
+        open_input(inputs, "coarse"),
+        where.bands,
+        grid.coarse_window(y, x),
+        fill_days=where.coarse_fill_days,
+    )
+    core = (
+        slice(tile.y.start - y.start, tile.y.stop - y.start),
+        slice(tile.x.start - x.start, tile.x.stop - x.start),
+    )
+    observed, clear, surface = fine.read_days(where.days, (tile.y, tile.x))
+    block = None
+    if_observed = _surface_bits(surface) | flag(clear, Quality.PRODUCED | Quality.OBSERVED)
+    if_fused = np.zeros_like(if_observed)
+    if where.gap is not None:
+        reason = Quality.NO_COARSE if where.gap is Gap.NO_COARSE else Quality.NO_REFERENCE
+        if_missing = np.full_like(if_observed, reason.value)
+        age = np.full(clear.shape, 255, np.uint8)
+    else:
+        coarse.fill((*where.days, where.before[0], where.after[0]))
+        before = _reference(fine, coarse, (y, x), where.before, where.after, grid.ratio)
+        after = _reference(fine, coarse, (y, x), where.after, where.before, grid.ratio)
+        images, clouds = zip(*(coarse.image(day) for day in where.days), strict=True)
+        (coarse_before, cloud_before), (coarse_after, cloud_after) = (
+            coarse.image(side[0]) for side in (where.before, where.after)
+        )
+        block = Block(
+            fine_before=before.image,
+            fine_after=after.image,
+            coarse_before=coarse_before,
+            coarse_after=coarse_after,
+            coarse=np.stack(images),
+            day_before=day_number(where.before[0]),
+            day_after=day_number(where.after[0]),
+            days=tuple(map(day_number, where.days)),
+            ratio=grid.ratio,
+            origin=grid.origin(y.start, x.start),
+            centre=np.asarray(centre, np.float32),
+            spread=np.asarray(spread, np.float32),
+        )
+        cloudy = np.stack(clouds) | cloud_before | cloud_after
+        if_fused, if_missing, age = _words(block, before, after, cloudy, core)
+    return BlockInputs(
+        days=where.days,
+        core=core,
+        block=block,
+        observed=observed,
+        clear=clear,
+        if_observed=if_observed,
+        if_fused=if_fused,
+        if_missing=if_missing,
+        ref_age=np.where(clear, np.uint8(0), age),
+        coarse_valid=coarse.clear_share(where.days, grid.coarse_window(tile.y, tile.x)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reference:
+    """A reference image of the block with its holes filled, and how."""
+
+    image: Float
+    """(band, y, x) reflectance of the reference's date."""
+    day: NDArray[np.int64]
+    """(y, x) day number of the date used, ``_NEVER`` where there was none."""
+    surface: NDArray[np.uint8]
+    """(y, x) surface bits of the date used."""
+    filled: Bool
+    """(y, x) whether it is another date than the reference's,"""
+    other_side: Bool
+    """and one of the other side of the days."""
+
+
+def _reference(
+    fine: FineImages,
+    coarse: CoarseImages,
+    at: Window,
+    own: Sequence[date],
+    other: Sequence[date],
+    ratio: int,
+) -> _Reference:
+    image, clear, surface = fine.read(own[0], at)
+    day = np.where(clear, day_number(own[0]), _NEVER).astype(np.int64)
+    filled, other_side = np.zeros_like(clear), np.zeros_like(clear)
+    for used in (*own[1:], *other):
+        holes = day == _NEVER
+        if not holes.any():
+            break
+        # Only the window around the holes is read, and its bands only if it helps.
+        rows, cols = _bounding(holes)
+        window = (
+            slice(at[0].start + rows.start, at[0].start + rows.stop),
+            slice(at[1].start + cols.start, at[1].start + cols.stop),
+        )
+        values, usable, seen = fine.read(used, window, wanted=holes[rows, cols])
+        usable = usable & holes[rows, cols]
+        if not usable.any():
+            continue
+        coarse.fill((own[0], used))
+        change = coarse.image(own[0])[0] - coarse.image(used)[0]
+        usable &= _on_pixels(np.all(np.isfinite(change), axis=0), ratio)[rows, cols]
+        moved = values + bilinear(change, ratio)[:, rows, cols]
+        np.copyto(image[:, rows, cols], moved, where=usable)
+        np.copyto(day[rows, cols], day_number(used), where=usable)
+        np.copyto(surface[rows, cols], seen, where=usable)
+        filled[rows, cols] |= usable
+        if used in other:
+            other_side[rows, cols] |= usable
+    return _Reference(image=image, day=day, surface=surface, filled=filled, other_side=other_side)
+
+
+def _words(
+    block: Block, before: _Reference, after: _Reference, cloudy: Bool, core: Window
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]:
+    """The tile's quality words if fused and if missing, and its ``ref_age``; (time, y, x)."""
+    y, x = core
+    day = np.array(block.days).reshape(-1, 1, 1)
+    to_before, to_after = (np.abs(day - side.day[y, x]) for side in (before, after))
+    has_references = (before.day[y, x] != _NEVER) & (after.day[y, x] != _NEVER)
+    age = np.where(has_references, np.minimum(np.minimum(to_before, to_after), 254), 255)
+    # Water and snow are those of the nearer date; one poor input is enough for low quality.
+    nearer = np.where(to_before <= to_after, before.surface[y, x], after.surface[y, x])
+    poor = (before.surface[y, x] | after.surface[y, x]) & np.uint8(HIGH_AEROSOL)
+    fused = (
+        np.uint16(Quality.PRODUCED | Quality.FUSED)
+        | _surface_bits((nearer & np.uint8(WATER | SNOW)) | poor)
+        | flag((before.other_side | after.other_side)[y, x], Quality.ONE_SIDED)
+        | flag((before.filled | after.filled)[y, x], Quality.REFERENCE_FILLED)
+        | flag(_on_pixels(cloudy, block.ratio)[:, y, x], Quality.COARSE_FILLED)
+    )
+    cells = np.all(np.isfinite(block.coarse), axis=1)
+    cells &= np.all(np.isfinite(block.coarse_before) & np.isfinite(block.coarse_after), axis=0)
+    unknown = ~_on_pixels(cells, block.ratio)[:, y, x]
+    missing = flag(~has_references, Quality.NO_REFERENCE) | flag(unknown, Quality.NO_COARSE)
+    return fused, missing, age.astype(np.uint8)
+
+
+def _on_pixels(cells: Bool, ratio: int) -> Bool:
+    """(..., row, col) with ``COARSE_PAD`` cells around -> (..., y, x) of the block."""
+    inner = cells[..., COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
+    return inner.repeat(ratio, -2).repeat(ratio, -1)
+
+
+def _bounding(holes: Bool) -> Window:
+    """The smallest rows and columns that hold all holes."""
+    rows, cols = np.flatnonzero(np.any(holes, axis=1)), np.flatnonzero(np.any(holes, axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
+
+
+def _surface_bits(surface: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    return (
+        flag((surface & WATER) != 0, Quality.WATER)
+        | flag((surface & SNOW) != 0, Quality.SNOW)
+        | flag((surface & HIGH_AEROSOL) != 0, Quality.LOW_QUALITY)
+    )
