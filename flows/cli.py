@@ -211,7 +211,7 @@ def validate(
     """Hold out each fine date in turn, fuse it blind, and score it against what was seen."""
     from flows.config import region_job
     from flows.show import table
-    from pipeline.run import executor
+    from pipeline.executor import executor
     from pipeline.validate import hold_out, summary
 
     job = region_job(region)
@@ -247,7 +247,8 @@ def weights_info(
 
 def _ingested_plan(job: "Job", workers: int | None) -> Any:
     from flows.show import progress
-    from pipeline.run import executor, ingest, locked, prepare
+    from pipeline.executor import executor
+    from pipeline.run import ingest, locked, prepare
     from pipeline.run import plan as make_plan
 
     with locked(job), progress(log) as on_progress:

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.config import region_job
 from flows.tasks import find_images, fuse_group, plan_days, publish_cube, read_images
-from pipeline.run import executor, locked
+from pipeline.executor import executor
+from pipeline.progress import FuseSummary
+from pipeline.run import locked
 
 GROUP = 32
 """Fusion tasks in one Prefect task: minutes of work, so that a run has tens of them."""
@@ -42,10 +44,9 @@ def fuse_region(run: FuseRegion) -> str:
         find_images(run.region, run.refresh)
         ingested = read_images(run.region, cluster)
         path, count = plan_days(run.region)
-        fused = [
-            fuse_group(path, first, min(first + GROUP, count), cluster, run.refresh)
-            for first in range(0, count, GROUP)
-        ]
+        fused = FuseSummary()
+        for first in range(0, count, GROUP):
+            fused += fuse_group(path, first, first + GROUP, cluster, run.refresh)
         summary = publish_cube(run.region, ingested, fused)
     if not summary.ok:
         raise RuntimeError(

@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from pipeline.run import Progress
+    from pipeline.progress import Progress, RunSummary
 
 OnProgress = Callable[["Progress"], None]
 
@@ -126,7 +126,19 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def markdown(rows: Iterable[tuple[str, object]]) -> str:
-    """Two columns as a markdown table, for a Prefect artifact."""
-    lines = [f"| {key} | {value} |" for key, value in rows]
-    return "\n".join(["| | |", "|---|---|", *lines])
+def markdown(summary: "RunSummary") -> str:
+    """The summary of a run, as an artifact of Prefect."""
+    tile_days = sorted(summary.status.items())
+    rows = [
+        ("cube", f"`{summary.cube}`"),
+        ("period", f"{summary.first} to {summary.last}"),
+        ("days produced", f"{summary.dates_produced} of {summary.days}"),
+        *((f"tile-days {name.replace('_', ' ')}", f"{count}") for name, count in tile_days),
+        ("tile-days of this run", f"{summary.fused.tile_days}"),
+        ("pixels fused a second and worker", f"{summary.pixels_per_second:,.0f}"),
+        *((f"share of time, {name}", f"{share:.0%}") for name, share in summary.shares.items()),
+    ]
+    text = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows)]
+    if summary.errors:
+        text += ["", f"{len(summary.errors)} errors:", *(f"- {line}" for line in summary.errors)]
+    return "\n".join(text)

@@ -17,20 +17,14 @@ from prefect.tasks import Task, exponential_backoff
 
 from flows.config import region_job
 from flows.show import markdown
+from pipeline.executor import executor
 from pipeline.plan import Plan
-from pipeline.run import (
-    FuseSummary,
-    IngestSummary,
-    RunSummary,
-    executor,
-    fuse,
-    ingest,
-    plan,
-    prepare,
-    publish,
-)
+from pipeline.progress import FuseSummary, IngestSummary, RunSummary
+from pipeline.run import fuse, ingest, plan, prepare, publish
 
 NOT_THE_NETWORK = (FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError)
+BUSY = {429, 500, 502, 503, 504}
+"""HTTP answers of a server that may do better in a minute."""
 
 
 class _Idempotent(TypedDict):
@@ -47,7 +41,10 @@ async def network_is_to_blame(task: Task[..., Any], run: TaskRun, state: State[A
     while error is not None:
         if isinstance(error, OSError) and not isinstance(error, NOT_THE_NETWORK):
             return True
-        error = error.__cause__
+        if getattr(error, "status_code", None) in BUSY:  # pystac_client's APIError
+            return True
+        # pystac_client raises its own error inside `except` without `from`.
+        error = error.__cause__ or error.__context__
     return False
 
 
@@ -94,10 +91,14 @@ def fuse_group(plan_path: str, first: int, last: int, scheduler: str, refresh: b
 
 
 @task(retries=3, retry_delay_seconds=5, **IDEMPOTENT)
-def publish_cube(region: str, ingested: IngestSummary, fused: list[FuseSummary]) -> RunSummary:
+def publish_cube(region: str, ingested: IngestSummary, fused: FuseSummary) -> RunSummary:
     """Finish the cube's metadata, and leave a summary of the run in Prefect."""
     job = region_job(Path(region))
     summary = publish(job, ingested, fused)
-    key = re.sub(r"[^a-z0-9]+", "-", f"fuse-{job.name}".lower()).strip("-")
-    create_markdown_artifact(key=key, markdown=markdown(summary), description=f"{summary.cube}")
+    create_markdown_artifact(key=artifact_key(job.name), markdown=markdown(summary))
     return summary
+
+
+def artifact_key(region: str) -> str:
+    """Prefect allows small letters, digits and dashes: "Salton Sea" is ``fuse-salton-sea``."""
+    return f"fuse-{re.sub(r'[^a-z0-9]+', '-', region.lower())}".strip("-")
