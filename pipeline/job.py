@@ -1,0 +1,163 @@
+"""What is asked for: a region, a period, two collections, a method.  Everything else follows.
+
+A job is plain data.  It is written into ``plan.json`` beside the cube, so that a task needs
+no more than the path of that file.
+"""
+
+import math
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from model.card import MethodCard, describe
+from pipeline.cube import daily
+from pipeline.grid import Grid
+from pipeline.store import inputs_folder
+
+
+class JobError(ValueError):
+    """A job that cannot be done as asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where one kind of image comes from."""
+
+    catalog: str
+    """Path of a ``catalog.json`` or URL of a STAC API."""
+
+    collection: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRules:
+    """Which fine dates may serve as references of a tile."""
+
+    min_clear: float = 0.6
+    """Least clear fraction of the tile."""
+
+    max_span_days: int = 64
+    """Largest distance between the two references of a day."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_clear <= 1:
+            raise JobError(f"min_clear={self.min_clear} is no fraction; use e.g. 0.6")
+        if self.max_span_days < 2:
+            raise JobError(
+                f"max_span_days={self.max_span_days} leaves no day between two references; "
+                "use 16 or more for Landsat"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """Which fuser, and its settings."""
+
+    name: str = "sa-stf"
+
+    checkpoint: str | None = "default"
+    """Folder of a checkpoint; "default" is the one in the repository."""
+
+    steps: int | None = None
+    """Sampling steps; None for the card's own."""
+
+    seed: int = 0
+
+    def card(self) -> MethodCard:
+        """The method's card, read without torch.  Raises model.card.CheckpointError."""
+        return describe(self.name, self.checkpoint, steps=self.steps, seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One region's work, from items to a daily cube."""
+
+    name: str
+    grid: Grid
+
+    start: date
+    end: date
+    """First and last target day, both included."""
+
+    fine: Source
+    coarse: Source
+    rules: PairRules = field(default_factory=PairRules)
+    method: Method = field(default_factory=Method)
+
+    coarse_fill_days: int = 8
+    """How far a cloudy coarse cell may look for a clear day, on each side."""
+
+    snow: Literal["keep", "drop"] = "keep"
+    """Whether fine pixels with snow count as clear."""
+
+    cube: Path
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise JobError(f"end {self.end} is before start {self.start}")
+        if self.coarse_fill_days < 0:
+            raise JobError(f"coarse_fill_days={self.coarse_fill_days} is negative; use 0 for none")
+        if self.cube.suffix != ".zarr":
+            raise JobError(f"cube {self.cube} does not end in .zarr; call it {self.cube}.zarr")
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Target days."""
+        return daily(self.start, self.end)
+
+    @property
+    def search_start(self) -> date:
+        """First day whose images may matter: a reference, and the days that fill its coarse."""
+        return self.start - timedelta(days=self.rules.max_span_days + self.coarse_fill_days)
+
+    @property
+    def search_end(self) -> date:
+        """Last day whose images may matter."""
+        return self.end + timedelta(days=self.rules.max_span_days + self.coarse_fill_days)
+
+    @property
+    def bbox(self) -> tuple[float, float, float, float]:
+        """West, south, east, north of the grid in degrees."""
+        box = self.grid.fine.geographic_extent.boundingbox
+        # A search that touches the region's edge exactly may lose a scene to rounding.
+        down, up = (lambda v: math.floor(v * 1e5) / 1e5), (lambda v: math.ceil(v * 1e5) / 1e5)
+        return down(box.left), down(box.bottom), up(box.right), up(box.top)
+
+    @property
+    def inputs(self) -> Path:
+        """Folder of the input cubes, the frozen items and the plan, beside the cube."""
+        return inputs_folder(self.cube)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; ``from_dict`` gives an equal job."""
+        return {
+            "name": self.name,
+            "grid": self.grid.to_dict(),
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "fine": asdict(self.fine),
+            "coarse": asdict(self.coarse),
+            "rules": asdict(self.rules),
+            "method": asdict(self.method),
+            "coarse_fill_days": self.coarse_fill_days,
+            "snow": self.snow,
+            "cube": str(self.cube),
+        }
+
+    @classmethod
+    def from_dict(cls, known: dict[str, Any]) -> "Job":
+        """The job that ``to_dict`` wrote."""
+        return cls(
+            name=known["name"],
+            grid=Grid.from_dict(known["grid"]),
+            start=date.fromisoformat(known["start"]),
+            end=date.fromisoformat(known["end"]),
+            fine=Source(**known["fine"]),
+            coarse=Source(**known["coarse"]),
+            rules=PairRules(**known["rules"]),
+            method=Method(**known["method"]),
+            coarse_fill_days=known["coarse_fill_days"],
+            snow=known["snow"],
+            cube=Path(known["cube"]),
+        )

@@ -1,0 +1,172 @@
+"""Before a run: find the items, check everything that can be checked, lay out the cubes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from catalogs import Role, check_items, common_bands, search, spec_for
+from pipeline.cube import daily
+from pipeline.ingest import Collected, Inputs, freeze_inputs, open_inputs
+from pipeline.job import Job, JobError, Source
+from pipeline.plan import draw_plan
+from pipeline.recipe import check_bands, digest, make_recipe, plan_path
+from pipeline.store import clean, ensure, read_days, read_tables, write_tables
+from pipeline.survey import NotIngestedError, Survey
+
+
+ROLES: tuple[Role, ...] = ("fine", "coarse")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What the catalogues hold for a job."""
+
+    fine_items: int
+    coarse_items: int
+
+    new_days: tuple[date, ...]
+    """Days whose images were not there in the last run."""
+
+    changed_days: tuple[date, ...]
+    """Days whose images are not those of the last run; they are read again."""
+
+
+def prepare(job: Job, *, refresh: bool = False) -> Prepared:
+    """Search, check, freeze the list of items, and make or extend the cubes.
+
+    Everything a user can cure is raised before anything is written, each a ValueError with one
+    message: items, assets, bands, a cube of another region, and (unless ``refresh``) a cube
+    whose finished tile-days would change, as far as that can be told without reading scenes.
+    """
+    card = job.method.card()
+    found = _find(job)
+    check_bands(job, card, found.bands)
+    known = _known(job)
+    wanted = found if known is None else _merged(job, known, found)
+    if job.cube.exists():
+        clean(job.cube)
+        ensure(job.cube, "fused", job.grid, read_days(job.cube), found.bands)
+        if known is not None and not refresh:
+            _refuse_stale(job, wanted)
+    else:
+        # The statistics in it are those of a cube that is gone.
+        plan_path(job).unlink(missing_ok=True)
+    if known is None or any(fingerprints(known, r) != fingerprints(wanted, r) for r in ROLES):
+        freeze_inputs(job.inputs, wanted)
+    new, changed = zip(*(_lay_out(job, wanted, role) for role in ROLES), strict=True)
+    ensure(job.cube, "fused", job.grid, job.days, wanted.bands)
+    return Prepared(
+        fine_items=len(wanted.fine.items),
+        coarse_items=len(wanted.coarse.items),
+        new_days=tuple(sorted(set().union(*new))),
+        changed_days=tuple(sorted(set().union(*changed))),
+    )
+
+
+def _find(job: Job) -> Inputs:
+    fine, coarse = (_collect(job, source, role) for source, role in _sources(job))
+    bands = common_bands(fine.spec, coarse.spec)
+    for collected in (fine, coarse):
+        check_items(collected.items, collected.spec, bands)
+    return Inputs(
+        grid=job.grid, bands=bands, drop_snow=job.snow == "drop", fine=fine, coarse=coarse
+    )
+
+
+def _sources(job: Job) -> tuple[tuple[Source, Role], ...]:
+    return (job.fine, "fine"), (job.coarse, "coarse")
+
+
+def _collect(job: Job, source: Source, role: Role) -> Collected:
+    spec = spec_for(source.catalog, source.collection, role)
+    items = search(source.catalog, source.collection, job.bbox, job.search_start, job.search_end)
+    return Collected(spec=spec, items=tuple(items))
+
+
+def _known(job: Job) -> Inputs | None:
+    """The items of the last run."""
+    try:
+        return open_inputs(job.inputs)
+    except FileNotFoundError:
+        return None
+
+
+def _merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
+    """The items found, and the known ones of days for which nothing is found any more.
+
+    A catalogue that forgets a scene, or a shorter period, does not take away what was read.
+    """
+    if known.grid.to_dict() != found.grid.to_dict() or known.bands != found.bands:
+        raise JobError(
+            f"the inputs in {job.inputs} are of another grid or other bands; give the region "
+            f"another cube path, or remove {job.inputs} and {job.cube}"
+        )
+
+    def merge(role: str, old: Collected, new: Collected) -> Collected:
+        if old.spec.name != new.spec.name:
+            raise JobError(
+                f"the {role} images in {job.inputs} are of {old.spec.name}, this run asks for "
+                f"{new.spec.name}; give the region another cube path"
+            )
+        kept = [item for day in old.days if day not in new.by_day for item in old.by_day[day]]
+        if not kept:
+            return new
+        by_day = dict(old.by_day) | dict(new.by_day)
+        return replace(new, items=tuple(item for day in sorted(by_day) for item in by_day[day]))
+
+    return replace(
+        found,
+        fine=merge("fine", known.fine, found.fine),
+        coarse=merge("coarse", known.coarse, found.coarse),
+    )
+
+
+def fingerprints(inputs: Inputs, role: Role) -> dict[date, int]:
+    """64 bits, never 0, for each day with images: they change when what is read of them does."""
+    collected = inputs.fine if role == "fine" else inputs.coarse
+    settings = [inputs.drop_snow if role == "fine" else None]
+    return {
+        day: int.from_bytes(digest([collected.fingerprint(day), settings], 8), "big") or 1
+        for day in collected.days
+    }
+
+
+def _refuse_stale(job: Job, wanted: Inputs) -> None:
+    """Compare the cube with the items found, without reading any of them."""
+    try:
+        survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
+    except NotIngestedError:
+        return
+    survey = replace(
+        survey,
+        fine_prints=fingerprints(wanted, "fine"),
+        coarse_prints=fingerprints(wanted, "coarse"),
+    )
+    draw_plan(make_recipe(job), survey, read_tables(job.cube)).refuse_stale()
+
+
+def _lay_out(job: Job, inputs: Inputs, role: Role) -> tuple[set[date], set[date]]:
+    """Make or extend an input cube; the days that are new in it, and those to be read again."""
+    path = job.inputs / f"{role}.zarr"
+    prints = fingerprints(inputs, role)
+    ensure(path, role, job.grid, _axis(job, role, sorted(prints)), inputs.bands)
+    clean(path)
+    tables = read_tables(path)
+    old = dict(zip(tables.days, tables.arrays["fingerprint"].tolist(), strict=True))
+    new = {day for day in prints if not old[day]}
+    changed = {day for day in prints if old[day] and old[day] != prints[day]}
+    # First not done, then the new name: a kill between the two leaves a day to be read again.
+    for tile in range(tables.arrays["done"].shape[1]) if changed else ():
+        write_tables(path, {"done": 0}, days=sorted(changed), tile=tile)
+    if days := sorted(new | changed):
+        values = np.array([prints[day] for day in days], np.uint64)
+        write_tables(path, {"fingerprint": values}, days=days)
+    return new, changed
+
+
+def _axis(job: Job, role: Role, days: Sequence[date]) -> Sequence[date]:
+    if role == "fine":
+        return days
+    return daily(min(days[0], job.start), max(days[-1], job.end))

@@ -1,0 +1,155 @@
+"""What all tasks of a plan share: the job, the method's card and the region's statistics."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.card import MethodCard
+from pipeline.ingest import open_inputs
+from pipeline.job import Job, JobError
+from pipeline.references import region_statistics
+
+_FORMAT = 1
+"""Raised when the code's own answer for the same inputs changes, so that cubes become stale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All but the address: with a ``FuseTask`` it determines every byte."""
+
+    job: Job
+    bands: tuple[str, ...]
+
+    halo: int
+    """Fine pixels around a tile that the method wants to see."""
+
+    sha: str
+    """Identity of the method, ``model.card.MethodCard.sha``."""
+
+    centre: tuple[float, ...]
+    """(band,) median reflectance of the fine cube when the cube was first planned.
+
+    Frozen then for the life of the cube: were they to follow each night's new scenes, every
+    night would make the whole cube stale.
+    """
+
+    spread: tuple[float, ...]
+    """(band,) interquartile range, at least 0.01; frozen likewise."""
+
+    @property
+    def statistics(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Centre and spread as (band,) arrays."""
+        return np.asarray(self.centre, np.float32), np.asarray(self.spread, np.float32)
+
+    @property
+    def code(self) -> int:
+        """32 bits of everything a user may change that reaches every pixel.
+
+        Pair rules are not in it: they act through the references they choose, so a change that
+        chooses the same ones leaves the tile-day as it is.
+        """
+        parts = [
+            _FORMAT,
+            self.sha,
+            self.halo,
+            self.bands,
+            self.centre,
+            self.spread,
+            self.job.coarse_fill_days,
+        ]
+        return int.from_bytes(digest(parts, 4), "big")
+
+    @property
+    def model_sha(self) -> int:
+        """64 bits of the method's identity for the cube: of a sha its own first 16 digits."""
+        if re.fullmatch("[0-9a-f]{64}", self.sha):
+            return int(self.sha[:16], 16)
+        return int.from_bytes(digest(self.sha, 8), "big")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; ``from_dict`` gives an equal recipe."""
+        return {
+            "job": self.job.to_dict(),
+            "bands": list(self.bands),
+            "halo": self.halo,
+            "sha": self.sha,
+            "centre": list(self.centre),
+            "spread": list(self.spread),
+        }
+
+    @classmethod
+    def from_dict(cls, known: dict[str, Any]) -> Self:
+        """The recipe that ``to_dict`` wrote."""
+        return cls(
+            job=Job.from_dict(known["job"]),
+            bands=tuple(known["bands"]),
+            halo=known["halo"],
+            sha=known["sha"],
+            centre=tuple(known["centre"]),
+            spread=tuple(known["spread"]),
+        )
+
+
+def plan_path(job: Job) -> Path:
+    """Where the plan of a cube lies; its recipe holds the cube's frozen statistics."""
+    return job.inputs / "plan.json"
+
+
+def make_recipe(job: Job) -> Recipe:
+    """The recipe of a job: statistics from the cube's first plan, else from the fine cube now."""
+    bands = open_inputs(job.inputs).bands
+    card = job.method.card()
+    check_bands(job, card, bands)
+    path = plan_path(job)
+    if path.exists():
+        frozen = load_recipe(path)
+        centre, spread = frozen.centre, frozen.spread
+    else:
+        measured = region_statistics(job.inputs, bands)
+        centre, spread = (tuple(float(v) for v in values) for values in measured)
+    return Recipe(job=job, bands=bands, halo=card.halo, sha=card.sha, centre=centre, spread=spread)
+
+
+def check_bands(job: Job, card: MethodCard, bands: Sequence[str]) -> None:
+    """Refuse a checkpoint that was made for other bands than the two collections share."""
+    if card.bands is not None and tuple(card.bands) != tuple(bands):
+        raise JobError(
+            f"checkpoint {job.method.checkpoint} of {card.name} is made for the bands "
+            f"{', '.join(card.bands)}, but {job.fine.collection} and {job.coarse.collection} "
+            f"share {', '.join(bands)}; name a checkpoint made for these, or a method that "
+            "takes any bands, e.g. method: anomaly"
+        )
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """The recipe in a ``plan.json``, read once per process as long as the file is the same."""
+    return _load_recipe(str(path), Path(path).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load_recipe(path: str, _changed: int) -> Recipe:
+    return Recipe.from_dict(json.loads(Path(path).read_text())["recipe"])
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace ``path`` as a whole: a kill leaves the old file or the new one."""
+    beside = path.with_name(path.name + ".partial")
+    with beside.open("w") as file:
+        json.dump(content, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def digest(parts: Any, size: int) -> bytes:
+    """``size`` bytes that stand for JSON-able ``parts``."""
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=size).digest()

@@ -1,0 +1,144 @@
+"""What the input cubes hold, day by day and tile by tile: all that planning needs of them.
+
+Only masks and the small tables are read, never reflectance.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.grid import Grid
+from pipeline.recipe import digest
+from pipeline.references import coarse_share, fine_share
+from pipeline.store import CubeError, read_tables
+
+
+class NotIngestedError(ValueError):
+    """The scenes of a region have not been read yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Clear shares and identities of the images there are."""
+
+    fine_days: tuple[date, ...]
+    """Days of the fine cube; some may hold no image any more."""
+
+    fine_clear: NDArray[np.float32]
+    """(time, tile) share of the tile's pixels seen clear; 0 where the image was not read."""
+
+    fine_done: NDArray[np.bool_]
+    """(time, tile) whether the images were read; false is also an image that cannot be read."""
+
+    fine_prints: Mapping[date, int]
+    """Fingerprint of each fine day that has images."""
+
+    coarse_days: tuple[date, ...]
+    """Every day of the widened period."""
+
+    coarse_known: NDArray[np.float32]
+    """(time, tile) share of the tile's cells with a value once clouds are filled in time."""
+
+    coarse_clear: NDArray[np.float32]
+    """(time, tile) the same before filling."""
+
+    coarse_done: NDArray[np.bool_]
+    """(time,) whether the day was read, where it has images."""
+
+    coarse_prints: Mapping[date, int]
+    """Fingerprint of each coarse day that has images."""
+
+    @classmethod
+    def of(cls, inputs: Path, grid: Grid, *, coarse_fill_days: int) -> Self:
+        """Read the input cubes in the folder ``inputs``.
+
+        Raises NotIngestedError where there are none, or nothing was read into them.
+        """
+        try:
+            fine, coarse = (read_tables(inputs / f"{role}.zarr") for role in ("fine", "coarse"))
+        except CubeError as error:
+            raise NotIngestedError(_not_ingested(inputs)) from error
+        if not (fine.arrays["done"].any() and coarse.arrays["done"].any()):
+            raise NotIngestedError(_not_ingested(inputs))
+        fine_days, fine_clear = fine_share(inputs, grid)
+        fine_done = fine.arrays["done"] != 0
+        share = coarse_share(inputs, grid, coarse_fill_days=coarse_fill_days)
+        return cls(
+            fine_days=fine_days,
+            fine_clear=np.where(fine_done, fine_clear, np.float32(0)),
+            fine_done=fine_done,
+            fine_prints=_prints(fine.days, fine.arrays["fingerprint"]),
+            coarse_days=share.days,
+            coarse_known=share.known,
+            coarse_clear=share.clear,
+            coarse_done=coarse.arrays["done"][:, 0] != 0,
+            coarse_prints=_prints(coarse.days, coarse.arrays["fingerprint"]),
+        )
+
+    @property
+    def horizon(self) -> date:
+        """The last day about which everything is known: nothing later can change it.
+
+        Both kinds of images reach that day; later ones may still come.
+        """
+        return min(max(self.fine_prints), max(self.coarse_prints))
+
+    def unread(self, near: Sequence[int]) -> frozenset[date]:
+        """Days with an image of any of the tiles ``near``, fine or coarse, that was not read."""
+        fine = {
+            day
+            for day, done in zip(self.fine_days, self.fine_done[:, near], strict=True)
+            if day in self.fine_prints and not done.all()
+        }
+        coarse = {
+            day
+            for day, done in zip(self.coarse_days, self.coarse_done, strict=True)
+            if day in self.coarse_prints and not done
+        }
+        return frozenset(fine | coarse)
+
+    def whole(self, near: Sequence[int]) -> frozenset[date]:
+        """Fine days without a hole in any of the tiles ``near``."""
+        clear = (self.fine_clear[:, near] == 1).all(1)
+        return frozenset(
+            day for day, all_clear in zip(self.fine_days, clear, strict=True) if all_clear
+        )
+
+    def fine_states(self, near: Sequence[int]) -> dict[date, str]:
+        """What identifies the fine images of a day: their fingerprint, and what was read of it."""
+        read = dict(zip(self.fine_days, self.fine_done[:, near].astype(int).tolist(), strict=True))
+        return {day: f"{print_:x} {read.get(day)}" for day, print_ in self.fine_prints.items()}
+
+    def coarse_states(self, window: int) -> dict[date, str]:
+        """What identifies the coarse image of a day, clouds filled from ``window`` days around."""
+        read = dict(zip(self.coarse_days, self.coarse_done.tolist(), strict=True))
+        own = {day: f"{print_:x} {read.get(day)}" for day, print_ in self.coarse_prints.items()}
+        around = [timedelta(days=offset) for offset in range(-window, window + 1)]
+        return {
+            day: digest([own.get(day + offset) for offset in around], 8).hex()
+            for day in self.coarse_days
+        }
+
+    def fine_shares(self, tile: int) -> dict[date, float]:
+        """Clear share of a tile on each fine day."""
+        return dict(zip(self.fine_days, self.fine_clear[:, tile].tolist(), strict=True))
+
+    def coarse_shares(self, tile: int) -> dict[date, float]:
+        """Known share of a tile's cells, after filling, on each coarse day."""
+        return dict(zip(self.coarse_days, self.coarse_known[:, tile].tolist(), strict=True))
+
+
+def _prints(days: tuple[date, ...], prints: NDArray[np.uint64]) -> dict[date, int]:
+    return {day: int(value) for day, value in zip(days, prints, strict=True) if value}
+
+
+def _not_ingested(inputs: Path) -> str:
+    return (
+        f"no scenes have been read into {inputs} yet; run `daily30 plan REGION.yaml` first, "
+        "it reads the scenes"
+    )
