@@ -39,14 +39,16 @@ def fuse_region(run: FuseRegion) -> str:
     the cube have one writer.
     """
     job = region_job(Path(run.region))
-    with locked(job), executor(run.workers) as ex:
-        cluster = ex.scheduler_address or "synchronous"
+    with locked(job):
         find_images(run.region, run.refresh)
-        ingested = read_images(run.region, cluster)
-        path, count = plan_days(run.region)
-        fused = FuseSummary()
-        for first in range(0, count, GROUP):
-            fused += fuse_group(path, first, first + GROUP, cluster, run.refresh)
+        with executor(run.workers) as ex:
+            cluster = ex.scheduler_address or "synchronous"
+            ingested = read_images(run.region, cluster)
+            path, count = plan_days(run.region)
+            fused = FuseSummary()
+            # At least one group: it also writes down the gaps of a plan without tasks.
+            for first in range(0, max(count, 1), GROUP):
+                fused += fuse_group(path, first, first + GROUP, cluster, run.refresh)
         summary = publish_cube(run.region, ingested, fused)
     if not summary.ok:
         raise RuntimeError(

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from rich.table import Table
 
 if TYPE_CHECKING:
     from pipeline.progress import Progress, RunSummary
 
 OnProgress = Callable[["Progress"], None]
 
-UNIT = {"search": "catalogues", "ingest": "blocks", "plan": "tiles", "fuse": "tile-days"}
+UNIT = {"ingest": "blocks", "fuse": "tile-days"}
 """What the stages count."""
 
 QUIET_SECONDS = 10.0
@@ -70,13 +69,17 @@ class _Lines:
         began = self.started.setdefault(event.stage, now)
         if event.error:
             lines(self.console, (f"  {event.error}",))
-        if not (first or event.done >= event.total or now - self.last >= QUIET_SECONDS):
+        at_end = event.total > 1 and event.done >= event.total
+        if not (first or at_end or now - self.last >= QUIET_SECONDS):
             return
         self.last = now
+        if event.total <= 1:  # a single step: that it began is all there is to say
+            lines(self.console, (event.stage,))
+            return
         line = f"{event.stage}: {event.done}/{event.total} {UNIT.get(event.stage, '')}".rstrip()
         if where := _where(event):
             line += f", {where}"
-        if 0 < event.done < event.total:
+        if began < now and 0 < event.done < event.total:
             left = (now - began) / event.done * (event.total - event.done)
             line += f", about {_duration(left)} left"
         lines(self.console, (line,))
@@ -108,16 +111,21 @@ def lines(console: Console, texts: Iterable[str]) -> None:
 
 
 def table(console: Console, rows: Sequence[Mapping[str, object]], title: str | None = None) -> None:
-    """Print rows that share their keys; numbers to the right, floats with four digits."""
-    if not rows:
-        return
-    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for name in rows[0]:
-        number = all(isinstance(row[name], int | float) for row in rows)
-        shown.add_column(str(name), justify="right" if number else "left", no_wrap=True)
-    for row in rows:
-        shown.add_row(*(_cell(value) for value in row.values()))
-    console.print(shown)
+    """Print rows that share their keys; numbers to the right, floats with four digits.
+
+    As wide as it must be, terminal or not: rich's own tables cut what does not fit, and a date
+    cut to "2023-0" helps nobody.
+    """
+    if title:
+        console.print(title, style="bold", markup=False, highlight=False)
+    columns = []
+    for name in rows[0] if rows else ():
+        values = [row[name] for row in rows]
+        cells = [str(name), *map(_cell, values)]
+        width = max(map(len, cells))
+        right = all(isinstance(value, int | float) for value in values)
+        columns.append([cell.rjust(width) if right else cell.ljust(width) for cell in cells])
+    lines(console, ("  ".join(row).rstrip() for row in zip(*columns, strict=True)))
 
 
 def _cell(value: object) -> str:
