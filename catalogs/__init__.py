@@ -1,0 +1,34 @@
+"""Where the data are and what their numbers mean: items, and tables of facts about them."""
+
+from catalogs.items import (
+    check_items,
+    fingerprint,
+    freeze,
+    local_path,
+    native_crs,
+    needed,
+    nominal_day,
+    thaw,
+)
+from catalogs.search import search, spec_for
+from catalogs.spec import BANDS, Band, CatalogError, CollectionSpec, Flag, Role, common_bands
+
+__all__ = [
+    "BANDS",
+    "Band",
+    "CatalogError",
+    "CollectionSpec",
+    "Flag",
+    "Role",
+    "check_items",
+    "common_bands",
+    "fingerprint",
+    "freeze",
+    "local_path",
+    "native_crs",
+    "needed",
+    "nominal_day",
+    "search",
+    "spec_for",
+    "thaw",
+]

@@ -1,0 +1,162 @@
+"""What is asked of one item: its day, its identity, its CRS, its frozen form."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pystac
+
+from catalogs.spec import Band, CatalogError, CollectionSpec
+
+_MODIS_DAY = re.compile(r"\.A(\d{7})\.")
+_MODIS_TILE = re.compile(r"\.(h\d\dv\d\d)\.")
+
+_WHEN = ("landsat:product_generated", "updated", "created")
+"""When an item was made, the most telling first."""
+
+
+def nominal_day(item: pystac.Item) -> date:
+    """The day an item stands for.
+
+    MODIS ids name it (``A2025061``); their ``datetime`` is null or the middle of a range that may
+    be wrong.  For all others it is the UTC day of ``datetime``, or of ``start_datetime``.
+    """
+    if named := _MODIS_DAY.search(item.id):
+        return datetime.strptime(named[1], "%Y%j").date()
+    when = item.datetime or item.common_metadata.start_datetime
+    if when is None:
+        raise CatalogError(
+            f"item {item.id} has neither datetime nor start_datetime, so its day is unknown"
+        )
+    return when.astimezone(UTC).date()
+
+
+def acquisition(item: pystac.Item) -> tuple[str, ...] | None:
+    """What two items share when one is a reprocessing of the other: platform, place, day.
+
+    None where the place is not told, so that nothing is dropped by mistake.
+    """
+    known = item.properties
+    prefix = item.id.split("_")[0].split(".")[0]  # LC08, MOD09GA: providers leave platform empty
+    if "landsat:wrs_path" in known and "landsat:wrs_row" in known:
+        place = f"{int(known['landsat:wrs_path']):03d}{int(known['landsat:wrs_row']):03d}"
+    elif tile := _MODIS_TILE.search(item.id):
+        place = tile[1]
+    else:
+        return None
+    return prefix, place, nominal_day(item).isoformat()
+
+
+def processed(item: pystac.Item) -> tuple[str, ...]:
+    """Sorts items of one acquisition from the oldest to the newest processing."""
+    return (*(str(item.properties.get(key, "")) for key in _WHEN), item.id)
+
+
+def plain_href(href: str) -> str:
+    """An href without its query string, which may be a token that expires."""
+    return href.split("?", 1)[0] if href.startswith(("http://", "https://")) else href
+
+
+def local_path(href: str) -> Path | None:
+    """The file of an href on this machine, else None."""
+    if href.startswith("file://"):
+        return Path(href.removeprefix("file://"))
+    return None if "://" in href or href.startswith("/vsi") else Path(href)
+
+
+def fingerprint(item: pystac.Item) -> str:
+    """SHA-256 of what decides an item's pixels, as hex.
+
+    Collection, id, times, grid and assets, hrefs without query string; of files on this machine
+    the name, size and time of change, so that a rewritten file is a changed item while a moved
+    catalogue is not.
+    """
+    known = item.properties
+    grid = {key: value for key, value in sorted(known.items()) if key.startswith("proj:")}
+    parts = {
+        "collection": item.collection_id,
+        "id": item.id,
+        "day": nominal_day(item).isoformat(),
+        "made": [known.get(key) for key in _WHEN],
+        "grid": grid,
+        "assets": {key: _asset_identity(asset) for key, asset in sorted(item.assets.items())},
+    }
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _asset_identity(asset: pystac.Asset) -> list[Any]:
+    href = asset.get_absolute_href() or asset.href
+    path = local_path(href)
+    if path is None:
+        known = asset.extra_fields
+        return [plain_href(href), known.get("file:checksum"), known.get("file:size")]
+    if not path.exists():
+        return [path.name, None]
+    stat = path.stat()
+    return [path.name, stat.st_size, stat.st_mtime_ns]
+
+
+def check_items(items: Iterable[pystac.Item], spec: CollectionSpec, bands: Sequence[str]) -> None:
+    """Raise CatalogError unless every asset the bands need is there, and on disk when local."""
+    for item in items:
+        for band in needed(spec, bands):
+            if band.asset in item.assets:
+                asset = item.assets[band.asset]
+                path = local_path(asset.get_absolute_href() or asset.href)
+                if path is not None and not path.exists():
+                    raise CatalogError(
+                        f"asset {band.asset!r} of item {item.id} ({spec.name}) is not on disk: "
+                        f"{path}; restore the file, or remove the item from the catalogue"
+                    )
+            elif band.required:
+                raise CatalogError(
+                    f"item {item.id} ({spec.name}) has no asset {band.asset!r} (has: "
+                    f"{', '.join(sorted(item.assets)) or 'none'}); correct the item, or remove it "
+                    f"from the catalogue"
+                )
+
+
+def needed(spec: CollectionSpec, bands: Sequence[str]) -> tuple[Band, ...]:
+    """The bands and QA words to read for some bands."""
+    return (*(spec.bands[name] for name in bands), *spec.qa.values())
+
+
+def freeze(item: pystac.Item) -> dict[str, Any]:
+    """An item as JSON values: absolute hrefs without query strings, no links."""
+    known: dict[str, Any] = json.loads(
+        json.dumps(item.to_dict(include_self_link=False, transform_hrefs=False))
+    )
+    known["links"] = []
+    for key, asset in item.assets.items():
+        href = asset.get_absolute_href() or asset.href
+        known["assets"][key]["href"] = plain_href(href)
+    return known
+
+
+def thaw(known: Mapping[str, Any]) -> pystac.Item:
+    """The item written by ``freeze``."""
+    return pystac.Item.from_dict(dict(known), migrate=False, preserve_dict=True)
+
+
+def native_crs(item: pystac.Item, asset: str, spec: CollectionSpec) -> str | None:
+    """The CRS of an asset as an authority code or WKT; None where only the file can tell.
+
+    Planetary Computer's MODIS items carry ``proj:code: "EPSG:None"`` or ``proj:epsg: null`` beside
+    a right ``proj:wkt2``; where that is missing too the table's CRS holds.
+    """
+    for fields in (item.assets[asset].extra_fields, item.properties):
+        code = fields.get("proj:code")
+        if code and not str(code).upper().endswith(("NONE", "NULL")):
+            return str(code)
+        if fields.get("proj:epsg"):
+            return f"EPSG:{int(fields['proj:epsg'])}"
+        if fields.get("proj:wkt2"):
+            return str(fields["proj:wkt2"])
+        if fields.get("proj:projjson"):
+            return json.dumps(fields["proj:projjson"])
+    return spec.crs

@@ -1,0 +1,194 @@
+"""Find the items of a region and period, in a catalogue on disk or behind a STAC API."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pystac
+from pystac_client import Client
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+from urllib3 import Retry
+
+from catalogs.generic import spec_from_collection
+from catalogs.items import acquisition, nominal_day, processed
+from catalogs.landsat import LANDSAT_C2_L2
+from catalogs.modis import MCD43A4, MOD09GA, MYD09GA
+from catalogs.spec import CatalogError, CollectionSpec, Role
+
+BBox = tuple[float, float, float, float]
+
+KNOWN = {
+    name: spec
+    for spec in (LANDSAT_C2_L2, MOD09GA, MYD09GA, MCD43A4)
+    for name in (spec.name, *spec.aliases)
+}
+"""Collection ids whose facts are in our tables."""
+
+MARGIN = timedelta(days=16)
+"""How far an item's interval may lie from its nominal day (MCD43A4: 16 days)."""
+
+PAGE = 100
+"""Items a page: large pages run into the servers' time limits."""
+
+
+def spec_for(href: str, collection: str, role: Role | None = None) -> CollectionSpec:
+    """The facts of a collection: from our tables, else from its own ``item_assets``.
+
+    ``href`` is opened only for a collection that is in no table.  CatalogError where the product
+    cannot play ``role``.
+    """
+    spec = KNOWN.get(collection) or spec_from_collection(_collection(href, collection))
+    if role and spec.role and spec.role != role:
+        raise CatalogError(
+            f"collection {collection} is a {spec.role} product and cannot be the {role} one; "
+            f"are `fine` and `coarse` swapped in the region file?"
+        )
+    return spec
+
+
+def search(href: str, collection: str, bbox: BBox, start: date, end: date) -> list[pystac.Item]:
+    """The items of ``collection`` that touch ``bbox`` on the days ``start`` to ``end``.
+
+    ``href`` is a ``catalog.json`` on disk (or its URL) or the URL of a STAC API; ``bbox`` is west,
+    south, east, north in degrees, west > east across the antimeridian; both days are included.
+    An acquisition found twice is kept in its newest processing.  Items come without links, with
+    absolute hrefs, sorted by (day, id).  CatalogError where nothing is found.
+    """
+    source = _collection(href, collection)
+    if _is_api(href):
+        found = _ask(href, collection, bbox, start - MARGIN, end + MARGIN)
+    else:
+        found = source.get_items(recursive=True)
+    accept = KNOWN[collection].accept if collection in KNOWN else {}
+    items = []
+    for item in found:
+        usable = all(
+            item.properties.get(key, values[0]) in values for key, values in accept.items()
+        )
+        if usable and start <= nominal_day(item) <= end and _touches(item, bbox):
+            items.append(_detached(item, collection))
+    if not items:
+        raise CatalogError(
+            f"{href} has no usable item of {collection} that touches bbox {list(bbox)} from "
+            f"{start} to {end}; {_extent(source)}"
+        )
+    return newest(items)
+
+
+def newest(items: Iterable[pystac.Item]) -> list[pystac.Item]:
+    """Each acquisition once, in its newest processing, sorted by (day, id)."""
+    by_id = {item.id: item for item in sorted(items, key=processed)}
+    kept = {acquisition(item) or item.id: item for item in by_id.values()}
+    return sorted(kept.values(), key=lambda item: (nominal_day(item), item.id))
+
+
+def _is_api(href: str) -> bool:
+    return href.startswith(("http://", "https://")) and not href.endswith(".json")
+
+
+def _open(href: str) -> pystac.Catalog:
+    if _is_api(href):
+        # POST is not retried by default, and one failing page would lose the whole search.
+        retry = Retry(
+            total=5, backoff_factor=0.5, status_forcelist=[429, 502, 503, 504], allowed_methods=None
+        )
+        try:
+            return Client.open(href, stac_io=StacApiIO(max_retries=retry, timeout=(10, 60)))
+        except (APIError, pystac.errors.STACTypeError, ValueError) as error:
+            raise CatalogError(f"no STAC API answers at {href}: {error}") from error
+    path = Path(href)
+    if "://" not in href and not path.is_file():
+        raise CatalogError(
+            f"there is no catalogue at {path.absolute()}; give the path of a catalog.json or the "
+            f"URL of a STAC API"
+        )
+    try:
+        return pystac.Catalog.from_file(href)
+    except (OSError, ValueError, KeyError, pystac.errors.STACTypeError) as error:
+        raise CatalogError(f"{href} is not a STAC catalogue: {error}") from error
+
+
+def _collection(href: str, collection: str) -> pystac.Collection:
+    catalog = _open(href)
+    if isinstance(catalog, Client):
+        ids = []
+        for one in catalog.get_collections():
+            if one.id == collection:
+                return one
+            ids.append(one.id)
+    else:
+        here = [catalog] if isinstance(catalog, pystac.Collection) else []
+        ids = []
+        for one in (*here, *catalog.get_all_collections()):
+            if one.id == collection:
+                return one
+            ids.append(one.id)
+    raise CatalogError(
+        f"{href} has no collection {collection!r}; it has {', '.join(sorted(ids)) or 'none'}"
+    )
+
+
+def _ask(href: str, collection: str, bbox: BBox, start: date, end: date) -> Iterator[pystac.Item]:
+    """Ask an API month by month, so that no query grows beyond what a server answers in time."""
+    client = _open(href)
+    assert isinstance(client, Client)
+    try:
+        for first, last in _months(start, end):
+            for box in _boxes(bbox):
+                yield from client.search(
+                    collections=[collection],
+                    bbox=list(box),
+                    datetime=f"{first}T00:00:00Z/{last}T23:59:59Z",
+                    limit=PAGE,
+                ).items()
+    except APIError as error:
+        raise CatalogError(
+            f"the search of {collection} at {href} from {start} to {end} failed after retries: "
+            f"{error}; run again, nothing was written"
+        ) from error
+
+
+def _months(start: date, end: date) -> Iterator[tuple[date, date]]:
+    while start <= end:
+        following = (start.replace(day=1) + timedelta(days=32)).replace(day=1)
+        yield start, min(following - timedelta(days=1), end)
+        start = following
+
+
+def _boxes(bbox: BBox) -> tuple[BBox, ...]:
+    """A box as boxes that do not cross the antimeridian."""
+    west, south, east, north = bbox
+    if west <= east:
+        return (bbox,)
+    return (west, south, 180.0, north), (-180.0, south, east, north)
+
+
+def _touches(item: pystac.Item, bbox: BBox) -> bool:
+    if item.bbox is None:
+        return True  # unlocated: reading it will tell
+    corners = item.bbox if len(item.bbox) == 4 else [*item.bbox[:2], *item.bbox[3:5]]
+    return any(
+        a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
+        for a in _boxes((corners[0], corners[1], corners[2], corners[3]))
+        for b in _boxes(bbox)
+    )
+
+
+def _detached(item: pystac.Item, collection: str) -> pystac.Item:
+    item.make_asset_hrefs_absolute()
+    item.clear_links()
+    item.collection_id = collection
+    return item
+
+
+def _extent(collection: pystac.Collection) -> str:
+    spans = [
+        f"{first.date() if first else '..'} to {last.date() if last else '..'}"
+        for first, last in collection.extent.temporal.intervals[:1]
+    ]
+    boxes = collection.extent.spatial.bboxes[:1]
+    return (
+        f"the collection covers {', '.join(map(str, boxes)) or 'an unknown area'} "
+        f"from {', '.join(spans) or 'unknown days'}"
+    )

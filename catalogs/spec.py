@@ -1,0 +1,130 @@
+"""Facts about data collections as tables: which asset holds a band and what its numbers mean."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
+"""STAC common names, in the order of every cube."""
+
+Role = Literal["fine", "coarse"]
+
+
+class CatalogError(ValueError):
+    """A catalogue, collection or item that cannot be used as it is; the message has the cure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """One layer of an asset.  reflectance = scale * DN + offset."""
+
+    asset: str
+    index: int = 1
+    """Band of the file, from 1."""
+
+    dtype: str = "int16"
+    scale: float = 1.0
+    offset: float = 0.0
+    nodata: float | None = None
+    """DN where nothing was measured; NaN for floats."""
+
+    valid: tuple[float, float] | None = None
+    """Lowest and highest DN that is a measurement, both included."""
+
+    required: bool = True
+    """Whether an item without this asset is unusable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """True where ``(word >> shift) & (2**width - 1)`` is one of ``values``."""
+
+    asset: str
+    """Key of the QA word in ``CollectionSpec.qa``."""
+
+    shift: int
+    width: int = 1
+    values: tuple[int, ...] = (1,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionSpec:
+    """All the pipeline knows about a collection."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    """The same product under other providers' ids."""
+
+    role: Role | None = None
+    """None: a user's own collection, either role."""
+
+    resolution_m: float
+    bands: Mapping[str, Band]
+    """Reflectance by common name."""
+
+    qa: Mapping[str, Band] = field(default_factory=dict)
+    """QA words.  They are read by nearest, never interpolated, never fused."""
+
+    flags: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
+    """What a QA word says of a pixel: a flag is up where any of its entries is."""
+
+    band_reject: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
+    """Flags that make one band of a pixel unusable, by band."""
+
+    reject: tuple[str, ...] = ()
+    """Flags that make a pixel unclear."""
+
+    reject_if_asked: tuple[str, ...] = ()
+    """Flags that make a pixel unclear when the region says so (``snow: drop``)."""
+
+    dilate_m: Mapping[str, float] = field(default_factory=dict)
+    """Metres by which a rejected flag is grown."""
+
+    accept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Item properties and their usable values; an item without the property is kept."""
+
+    crs: str | None = None
+    """CRS of items whose own CRS fields are broken."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table as JSON values, to be frozen with the items of a run."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The table written by ``to_dict``."""
+
+        def band(entry: Mapping[str, Any]) -> Band:
+            valid = entry["valid"]
+            return Band(**{**entry, "valid": valid and (valid[0], valid[1])})
+
+        def flags(entries: Mapping[str, Any]) -> dict[str, tuple[Flag, ...]]:
+            return {
+                name: tuple(Flag(**{**flag, "values": tuple(flag["values"])}) for flag in some)
+                for name, some in entries.items()
+            }
+
+        return cls(
+            **{
+                **values,
+                "aliases": tuple(values["aliases"]),
+                "bands": {name: band(entry) for name, entry in values["bands"].items()},
+                "qa": {name: band(entry) for name, entry in values["qa"].items()},
+                "flags": flags(values["flags"]),
+                "band_reject": flags(values["band_reject"]),
+                "reject": tuple(values["reject"]),
+                "reject_if_asked": tuple(values["reject_if_asked"]),
+                "accept": {name: tuple(some) for name, some in values["accept"].items()},
+            }
+        )
+
+
+def common_bands(fine: CollectionSpec, coarse: CollectionSpec) -> tuple[str, ...]:
+    """The bands both collections have, in the order of ``BANDS``."""
+    both = tuple(name for name in BANDS if name in fine.bands and name in coarse.bands)
+    if not both:
+        raise CatalogError(
+            f"{fine.name} ({', '.join(fine.bands)}) and {coarse.name} ({', '.join(coarse.bands)}) "
+            f"have no band in common; name the bands of your own data by {', '.join(BANDS)}"
+        )
+    return both

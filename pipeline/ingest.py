@@ -1,0 +1,245 @@
+"""From frozen items to the cloud-masked input cubes, a day and a block at a time."""
+
+# Strategy.  The unit of work is one day of one collection over a group of whole tiles; it crosses
+# the scheduler as an address and writes chunks that no other task owns.  The items of a run are
+# frozen in one file beside the cubes, with the facts of their collections, so that a task needs no
+# search, a re-run sees the same items, and what a day was made of can be compared later.  A group
+# is up to a thousand pixels a side: opening an item's files costs more than the pixels of a tile.
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pystac
+from numpy.typing import NDArray
+
+from catalogs import CollectionSpec, Role, fingerprint, freeze, nominal_day, thaw
+from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, pack
+from pipeline.grid import Grid
+from pipeline.load import load_coarse, load_fine
+from pipeline.store import write_block
+
+GROUP = 1024
+"""Side in fine pixels up to which tiles are read together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """The items of one collection and the facts about it."""
+
+    spec: CollectionSpec
+    items: tuple[pystac.Item, ...]
+    """Sorted by (day, id)."""
+
+    @cached_property
+    def by_day(self) -> Mapping[date, tuple[pystac.Item, ...]]:
+        """Items by nominal day, days ascending."""
+        by_day: dict[date, list[pystac.Item]] = {}
+        for item in self.items:
+            by_day.setdefault(nominal_day(item), []).append(item)
+        return {day: tuple(by_day[day]) for day in sorted(by_day)}
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Days that have items, ascending."""
+        return tuple(self.by_day)
+
+    def fingerprint(self, day: date) -> int:
+        """64 bits that change when the items of a day or the facts about them do; 0: no item."""
+        if day not in self.by_day:
+            return 0
+        parts = [*map(fingerprint, self.by_day[day]), json.dumps(self.spec.to_dict())]
+        return int(sha256("\n".join(parts).encode()).hexdigest()[:16], 16) or 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; hrefs without query strings."""
+        return {"spec": self.spec.to_dict(), "items": [freeze(item) for item in self.items]}
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Self:
+        """What ``to_dict`` wrote."""
+        return cls(
+            spec=CollectionSpec.from_dict(known["spec"]), items=tuple(map(thaw, known["items"]))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """All that the input cubes are made from: the content of ``items.json``."""
+
+    grid: Grid
+    bands: tuple[str, ...]
+    drop_snow: bool
+    """Whether snow is unclear in fine images."""
+
+    fine: Collected
+    coarse: Collected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestTask:
+    """The address of a block of an input cube."""
+
+    folder: str
+    """Where ``items.json`` and the input cubes lie."""
+
+    role: Role
+    day: date
+    tiles: tuple[int, ...]
+    """Indices of the tiles, a full rectangle; () for coarse, whose block is the region."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What became of a task."""
+
+    task: IngestTask
+    clear_pixels: int = 0
+    clipped_pixels: int = 0
+    """Pixels beyond -0.2 .. 1.6, flagged as input of low quality."""
+
+    sources: int = 0
+    """Items that gave pixels."""
+
+    seconds_read: float = 0.0
+    seconds_write: float = 0.0
+    error: str | None = None
+
+
+def freeze_inputs(folder: Path, inputs: Inputs) -> None:
+    """Write ``items.json`` into ``folder``, in one step."""
+    known = {
+        "grid": inputs.grid.to_dict(),
+        "bands": list(inputs.bands),
+        "drop_snow": inputs.drop_snow,
+        "fine": inputs.fine.to_dict(),
+        "coarse": inputs.coarse.to_dict(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / f"items.json.{os.getpid()}.tmp"
+    beside.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    beside.replace(folder / "items.json")
+
+
+def open_inputs(folder: str | Path) -> Inputs:
+    """The frozen items of a folder; read once per process and change of the file."""
+    path = Path(folder) / "items.json"
+    return _open_inputs(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _open_inputs(path: Path, changed: int) -> Inputs:
+    known = json.loads(path.read_text(encoding="utf-8"))
+    return Inputs(
+        grid=Grid.from_dict(known["grid"]),
+        bands=tuple(known["bands"]),
+        drop_snow=known["drop_snow"],
+        fine=Collected.from_dict(known["fine"]),
+        coarse=Collected.from_dict(known["coarse"]),
+    )
+
+
+def ingest_tasks(
+    folder: str | Path,
+    inputs: Inputs,
+    *,
+    role: Role,
+    days_on_axis: Sequence[date],
+    done: NDArray[np.uint8],
+) -> list[IngestTask]:
+    """The tasks that are missing in an input cube, by day.
+
+    ``done`` is the cube's (time, tile) array, time as ``days_on_axis``; a group of tiles is read
+    again if any of its tiles is not done.  Days without items have no task.
+    """
+    collected = inputs.fine if role == "fine" else inputs.coarse
+    groups = _groups(inputs.grid) if role == "fine" else [()]
+    return [
+        IngestTask(folder=str(folder), role=role, day=day, tiles=tiles)
+        for day, row in sorted(zip(days_on_axis, done, strict=True), key=lambda pair: pair[0])
+        if day in collected.by_day
+        for tiles in groups
+        if not row[list(tiles or (0,))].all()
+    ]
+
+
+def _groups(grid: Grid) -> list[tuple[int, ...]]:
+    """The tiles in rectangles of at most ``GROUP`` pixels a side (at least one tile each)."""
+    side = max(1, GROUP // grid.tile)
+    rows, cols = grid.tile_shape
+    return [
+        tuple(
+            row * cols + col
+            for row in range(top, min(top + side, rows))
+            for col in range(left, min(left + side, cols))
+        )
+        for top in range(0, rows, side)
+        for left in range(0, cols, side)
+    ]
+
+
+def ingest_block(task: IngestTask) -> IngestReport:
+    """Read a day's items on a block, mask them, and write the block's chunks.
+
+    An asset that cannot be read is told in the report, with the place; nothing of the block is
+    written then, and a re-run tries again.
+    """
+    inputs = open_inputs(task.folder)
+    collected = inputs.fine if task.role == "fine" else inputs.coarse
+    items = collected.by_day[task.day]
+    started = time.perf_counter()
+    try:
+        if task.role == "fine":
+            y, x = _rectangle(inputs.grid, task.tiles)
+            box = inputs.grid.fine[y, x]
+            scene = load_fine(items, collected.spec, inputs.bands, box, drop_snow=inputs.drop_snow)
+        else:
+            box = inputs.grid.coarse
+            y, x = slice(0, box.shape.y), slice(0, box.shape.x)
+            scene = load_coarse(items, collected.spec, inputs.bands, box)
+        read = time.perf_counter()
+        dn, clipped = pack(scene.reflectance)
+        poor = scene.high_aerosol | np.logical_or.reduce(clipped)
+        surface = scene.water * WATER | scene.snow * SNOW | poor * HIGH_AEROSOL
+        arrays = dict(zip(inputs.bands, dn[:, None], strict=True)) | {
+            "clear": scene.clear[None].astype(np.uint8),
+            "surface": np.where(scene.clear, surface, 0)[None].astype(np.uint8),
+            "source": scene.source[None],
+        }
+        cube = Path(task.folder) / f"{task.role}.zarr"
+        write_block(cube, arrays, days=(task.day,), y=y, x=x)
+    except OSError as error:
+        where = f"tiles {_spans(task.tiles)}" if task.tiles else "the whole region"
+        return IngestReport(
+            task=task,
+            seconds_read=time.perf_counter() - started,
+            error=f"{task.role} image of {task.day}, {where}: {error}",
+        )
+    return IngestReport(
+        task=task,
+        clear_pixels=int(scene.clear.sum()),
+        clipped_pixels=int(np.logical_or.reduce(clipped).sum()),
+        sources=int(np.unique(scene.source[scene.clear]).size),
+        seconds_read=read - started,
+        seconds_write=time.perf_counter() - read,
+    )
+
+
+def _rectangle(grid: Grid, tiles: Iterable[int]) -> tuple[slice, slice]:
+    own = [grid.tiles[index] for index in tiles]
+    return (
+        slice(min(tile.y.start for tile in own), max(tile.y.stop for tile in own)),
+        slice(min(tile.x.start for tile in own), max(tile.x.stop for tile in own)),
+    )
+
+
+def _spans(tiles: Sequence[int]) -> str:
+    return str(tiles[0]) if len(tiles) == 1 else f"{tiles[0]} to {tiles[-1]}"
