@@ -19,43 +19,50 @@ Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
 
-class FineImages:
-    """Images of the fine input cube, each read once by whoever asks."""
+FineImage = tuple[Float, Bool, NDArray[np.uint8]]
+"""Reflectance (band, y, x), NaN where not clear; clear (y, x); surface bits (y, x)."""
 
-    def __init__(self, root: zarr.Group, bands: Sequence[str]) -> None:
+
+class FineImages:
+    """Fine images of one window.  A day is read once, however often it is asked for."""
+
+    def __init__(self, root: zarr.Group, bands: Sequence[str], at: Window) -> None:
         self._bands = [array_of(root, band) for band in bands]
         self._clear, self._surface = array_of(root, "clear"), array_of(root, "surface")
-        self._place = {day: at for at, day in enumerate(day_axis(root))}
+        self._place = {day: place for place, day in enumerate(day_axis(root))}
+        self._at = at
+        self._shape = tuple(side.stop - side.start for side in at)
+        self._masks: dict[date, Bool] = {}
+        self._images: dict[date, FineImage] = {}
 
-    def read(
-        self, day: date, at: Window, wanted: Bool | None = None
-    ) -> tuple[Float, Bool, NDArray[np.uint8]]:
-        """Reflectance (band, y, x), clear and surface (y, x).
+    def clear(self, day: date) -> Bool:
+        """(y, x) where the day was seen clear; nowhere on a day without an image."""
+        if day not in self._masks:
+            place = self._place.get(day_number(day))
+            self._masks[day] = (
+                np.zeros(self._shape, np.bool_)
+                if place is None
+                else np.asarray(self._clear[(place, *self._at)]) != 0
+            )
+        return self._masks[day]
 
-        Bands are not read unless some pixel of ``wanted`` (y, x) is clear.  A day without an
-        image is all cloud.
-        """
-        shape = tuple(side.stop - side.start for side in at)
-        image = np.full((len(self._bands), *shape), np.nan, np.float32)
-        place = self._place.get(day_number(day))
-        clear = np.zeros(shape, np.bool_)
-        surface = np.zeros(shape, np.uint8)
-        if place is None:
-            return image, clear, surface
-        clear = np.asarray(self._clear[(place, *at)]) != 0
-        if not (clear if wanted is None else clear & wanted).any():
-            return image, np.zeros_like(clear), surface
+    def read(self, day: date) -> FineImage:
+        """The image of a day, not to be changed."""
+        if day not in self._images:
+            self._images[day] = self._read(day)
+        return self._images[day]
+
+    def _read(self, day: date) -> FineImage:
+        image = np.full((len(self._bands), *self._shape), np.nan, np.float32)
+        clear = self.clear(day)
+        if not clear.any():
+            return image, clear, np.zeros(self._shape, np.uint8)
+        at = (self._place[day_number(day)], *self._at)
         for target, band in zip(image, self._bands, strict=True):
-            target[...] = unpack(np.asarray(band[(place, *at)]))
-        clear &= np.all(np.isfinite(image), axis=0)
+            target[...] = unpack(np.asarray(band[at]))
+        clear = clear & np.all(np.isfinite(image), axis=0)
         image[:, ~clear] = np.nan
-        surface = np.where(clear, np.asarray(self._surface[(place, *at)]), 0).astype(np.uint8)
-        return image, clear, surface
-
-    def read_days(self, days: Sequence[date], at: Window) -> tuple[Float, Bool, NDArray[np.uint8]]:
-        """The same for several days, (time, ...)."""
-        images, clear, surface = zip(*(self.read(day, at) for day in days), strict=True)
-        return np.stack(images), np.stack(clear), np.stack(surface)
+        return image, clear, np.where(clear, np.asarray(self._surface[at]), np.uint8(0))
 
 
 class CoarseImages:

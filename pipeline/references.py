@@ -195,8 +195,10 @@ def read_block(
     answer does not depend on which other days are asked for with it.
     """
     tile = where.tile
-    fine = FineImages(open_input(inputs, "fine"), where.bands)
     y, x = grid.block(tile, where.halo)
+    root = open_input(inputs, "fine")
+    fine = FineImages(root, where.bands, (y, x))
+    own = FineImages(root, where.bands, (tile.y, tile.x))
     coarse = CoarseImages(
         open_input(inputs, "coarse"),
         where.bands,
@@ -207,7 +209,7 @@ def read_block(
         slice(tile.y.start - y.start, tile.y.stop - y.start),
         slice(tile.x.start - x.start, tile.x.stop - x.start),
     )
-    observed, clear, surface = fine.read_days(where.days, (tile.y, tile.x))
+    observed, clear, surface = map(np.stack, zip(*map(own.read, where.days), strict=True))
     block = None
     if_observed = _surface_bits(surface) | flag(clear, Quality.PRODUCED | Quality.OBSERVED)
     if_fused = np.zeros_like(if_observed)
@@ -217,8 +219,8 @@ def read_block(
         age = np.full(clear.shape, 255, np.uint8)
     else:
         coarse.fill((*where.days, where.before[0], where.after[0]))
-        before = _reference(fine, coarse, (y, x), where.before, where.after, grid.ratio)
-        after = _reference(fine, coarse, (y, x), where.after, where.before, grid.ratio)
+        before = _reference(fine, coarse, where.before, where.after, grid.ratio)
+        after = _reference(fine, coarse, where.after, where.before, grid.ratio)
         images, clouds = zip(*(coarse.image(day) for day in where.days), strict=True)
         (coarse_before, cloud_before), (coarse_after, cloud_after) = (
             coarse.image(side[0]) for side in (where.before, where.after)
@@ -272,38 +274,28 @@ class _Reference:
 def _reference(
     fine: FineImages,
     coarse: CoarseImages,
-    at: Window,
     own: Sequence[date],
     other: Sequence[date],
     ratio: int,
 ) -> _Reference:
-    image, clear, surface = fine.read(own[0], at)
+    image, clear, surface = fine.read(own[0])
+    image, surface = image.copy(), surface.copy()
     day = np.where(clear, day_number(own[0]), _NEVER).astype(np.int64)
-    filled, other_side = np.zeros_like(clear), np.zeros_like(clear)
+    other_side = np.zeros_like(clear)
     for used in (*own[1:], *other):
         holes = day == _NEVER
-        if not holes.any():
-            break
-        # Only the window around the holes is read, and its bands only if it helps.
-        rows, cols = _bounding(holes)
-        window = (
-            slice(at[0].start + rows.start, at[0].start + rows.stop),
-            slice(at[1].start + cols.start, at[1].start + cols.stop),
-        )
-        values, usable, seen = fine.read(used, window, wanted=holes[rows, cols])
-        usable = usable & holes[rows, cols]
-        if not usable.any():
-            continue
+        if not (holes & fine.clear(used)).any():
+            continue  # its bands are not even read
+        values, seen_clear, seen = fine.read(used)
         coarse.fill((own[0], used))
         change = coarse.image(own[0])[0] - coarse.image(used)[0]
-        usable &= _on_pixels(np.all(np.isfinite(change), axis=0), ratio)[rows, cols]
-        moved = values + bilinear(change, ratio)[:, rows, cols]
-        np.copyto(image[:, rows, cols], moved, where=usable)
-        np.copyto(day[rows, cols], day_number(used), where=usable)
-        np.copyto(surface[rows, cols], seen, where=usable)
-        filled[rows, cols] |= usable
+        usable = holes & seen_clear & _on_pixels(np.all(np.isfinite(change), axis=0), ratio)
+        np.copyto(image, values + bilinear(change, ratio), where=usable)
+        np.copyto(day, day_number(used), where=usable)
+        np.copyto(surface, seen, where=usable)
         if used in other:
-            other_side[rows, cols] |= usable
+            other_side |= usable
+    filled = (day != _NEVER) & (day != day_number(own[0]))
     return _Reference(image=image, day=day, surface=surface, filled=filled, other_side=other_side)
 
 
@@ -337,12 +329,6 @@ def _on_pixels(cells: Bool, ratio: int) -> Bool:
     """(..., row, col) with ``COARSE_PAD`` cells around -> (..., y, x) of the block."""
     inner = cells[..., COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
     return inner.repeat(ratio, -2).repeat(ratio, -1)
-
-
-def _bounding(holes: Bool) -> Window:
-    """The smallest rows and columns that hold all holes."""
-    rows, cols = np.flatnonzero(np.any(holes, axis=1)), np.flatnonzero(np.any(holes, axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
 def _surface_bits(surface: NDArray[np.uint8]) -> NDArray[np.uint16]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from pipeline.cube import day_number, pack
 from pipeline.grid import Grid
@@ -61,12 +62,7 @@ def make_clouds(
     noise = np.random.default_rng(seed)
     sky = np.empty(shape, np.bool_)
     for image in sky:
-        rows, cols = (-(-side // size) + 2 for side in shape[1:])
-        field = noise.normal(size=(rows, cols)).repeat(size, 0).repeat(size, 1)
-        kernel = np.ones(size) / size
-        for axis in (0, 1):
-            field = np.apply_along_axis(np.convolve, axis, field, kernel, "same")
-        field = field[size : size + shape[1], size : size + shape[2]]
+        field = uniform_filter(noise.normal(size=shape[1:]), size)
         image[...] = field <= np.quantile(field, noise.uniform(*clear))
     return sky
 
@@ -85,21 +81,21 @@ def make_inputs(
     The coarse axis is made complete; its days without an image have fingerprint 0.
     """
     for role, images in (("fine", fine), ("coarse", coarse)):
-        path = folder / f"{role}.zarr"
-        create_input(path, role, grid, tuple(images), bands)  # type: ignore[arg-type]
-        for when, image in images.items():
-            clear = np.isfinite(image).all(0)
-            layers: dict[str, Any] = {
-                band: values[None]
-                for band, values in zip(bands, pack(np.where(clear, image, np.nan))[0], strict=True)
-            }
-            flags = (surface or {}).get(when, np.zeros(clear.shape, np.uint8))
-            layers["clear"] = clear[None].astype(np.uint8)
-            layers["surface"] = (flags if role == "fine" else np.zeros_like(clear, np.uint8))[None]
-            layers["source"] = clear[None].astype(np.uint16)
-            rows, cols = clear.shape
-            write_block(path, layers, days=[when], y=slice(0, rows), x=slice(0, cols))
-            write_tables(path, {"fingerprint": 1 + day_number(when)}, days=[when])
-            for tile in range(1 if role == "coarse" else len(grid.tiles)):
-                write_tables(path, {"done": 1}, days=[when], tile=tile)
+        path, days = folder / f"{role}.zarr", sorted(images)
+        create_input(path, role, grid, days, bands)  # type: ignore[arg-type]
+        values = np.stack([images[when] for when in days])
+        clear = np.isfinite(values).all(1)
+        packed, _ = pack(np.where(clear[:, None], values, np.nan))
+        flags = np.zeros(clear.shape, np.uint8)
+        if role == "fine" and surface:
+            flags = np.stack([surface[when] for when in days])
+        layers: dict[str, Any] = {band: packed[:, at] for at, band in enumerate(bands)}
+        layers |= {"clear": clear.astype(np.uint8), "surface": flags}
+        layers["source"] = clear.astype(np.uint16)
+        rows, cols = clear.shape[1:]
+        write_block(path, layers, days=days, y=slice(0, rows), x=slice(0, cols))
+        prints = [1 + day_number(when) for when in days]
+        write_tables(path, {"fingerprint": prints}, days=days)
+        for tile in range(1 if role == "coarse" else len(grid.tiles)):
+            write_tables(path, {"done": 1}, days=days, tile=tile)
     return folder
