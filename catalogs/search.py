@@ -91,7 +91,11 @@ def _open(href: str) -> pystac.Catalog:
     if _is_api(href):
         # POST is not retried by default, and one failing page would lose the whole search.
         retry = Retry(
-            total=5, backoff_factor=0.5, status_forcelist=[429, 502, 503, 504], allowed_methods=None
+            total=5,
+            connect=2,
+            backoff_factor=0.5,
+            status_forcelist=[429, 502, 503, 504],
+            allowed_methods=None,
         )
         try:
             return Client.open(href, stac_io=StacApiIO(max_retries=retry, timeout=(10, 60)))
