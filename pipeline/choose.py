@@ -113,14 +113,15 @@ class TileView:
         if any(abs(day - other) <= span + window for other in self.unread):
             return True
         if choice.gap is not None:
-            # Only the observation is there; a later reference, or a coarse image, adds the rest.
-            open_end = choice.gap is Gap.NONE_AFTER and day + span > horizon
-            return open_end or day + window > horizon
+            # Only the observation is there; a reference to come, or coarse cells, adds the rest.
+            lacks_reference = choice.gap in (Gap.NONE_AFTER, Gap.TOO_FAR)
+            return day + window + (span if lacks_reference else timedelta()) > horizon
         if max(day, *choice.after) + window > horizon:
             return True
+        # Up to the span another date may come, or get its coarse image, and fill a hole.
         has_holes = not {choice.before[0], choice.after[0]} <= self.whole
-        wants_more = len(choice.after) <= FILLERS and choice.before[0] + span > horizon
-        return has_holes and wants_more
+        wants_more = len(choice.after) <= FILLERS
+        return has_holes and wants_more and choice.before[0] + span + window > horizon
 
     def identity(self, choice: Choice, day: date, *, provisional: bool) -> int:
         """64 bits that stand for everything that determines the bytes of the tile-day.
@@ -133,7 +134,7 @@ class TileView:
             self.tile.index,
             [other.toordinal() for other in used],
             len(choice.before),
-            choice.gap,
+            choice.gap is Gap.NO_COARSE,  # the other gaps are one bit in the cube
             provisional,
             [self.fine_states.get(other) for other in used],
             [self.coarse_states.get(other) for other in used] if choice.gap is None else None,

@@ -176,7 +176,6 @@ def _processes(stack: ExitStack, workers: int, cards: list[str]) -> _Crew:
 
 def _worker(cards: list[str]) -> dict[str, Any]:
     """One process, one thread; with a GPU it sees no other, without one it sees none."""
-    env = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     return {
         "cls": Nanny,
         "options": {
@@ -184,7 +183,11 @@ def _worker(cards: list[str]) -> dict[str, Any]:
             "host": "127.0.0.1",
             "dashboard_address": ":0",
             "resources": {"GPU": 1} if cards else {},
-            "env": env | {"CUDA_VISIBLE_DEVICES": ",".join(cards)},
+            "env": {
+                "CUDA_VISIBLE_DEVICES": ",".join(cards),
+                # A worker sets up its own logging and would tell the terminal that it starts.
+                "DASK_LOGGING__DISTRIBUTED": "critical",
+            },
             "memory_limit": 0,
         },
     }

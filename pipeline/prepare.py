@@ -15,7 +15,6 @@ from pipeline.recipe import check_bands, digest, make_recipe, plan_path
 from pipeline.store import clean, ensure, read_days, read_tables, write_tables
 from pipeline.survey import NotIngestedError, Survey
 
-
 ROLES: tuple[Role, ...] = ("fine", "coarse")
 
 

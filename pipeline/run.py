@@ -77,6 +77,7 @@ def run_job(
 
     Raises ValueErrors for what the user can cure: see ``prepare`` and ``fuse``.
     """
+    # The workers start at the first task: what ``prepare`` refuses, it refuses at once.
     with locked(job), executor(workers, scheduler, device) as ex:
         _tell(on_progress, "search", 0, 1)
         prepare(job, refresh=refresh)

@@ -3,8 +3,8 @@
 Only masks and the small tables are read, never reflectance.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Self
@@ -123,6 +123,12 @@ class Survey:
             day: digest([own.get(day + offset) for offset in around], 8).hex()
             for day in self.coarse_days
         }
+
+    def without(self, days: Collection[date]) -> Self:
+        """As if nothing had been seen clear on these fine days."""
+        clear = self.fine_clear.copy()
+        clear[[day in days for day in self.fine_days]] = 0
+        return replace(self, fine_clear=clear)
 
     def fine_shares(self, tile: int) -> dict[date, float]:
         """Clear share of a tile on each fine day."""

@@ -1,0 +1,407 @@
+"""Laws of a plan, on made-up input cubes; nothing is fused here."""
+
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.choose import FILLERS, LONGEST
+from pipeline.cube import Status
+from pipeline.job import Job, PairRules
+from pipeline.pairs import Bracket, Gap, bracket, reference_dates
+from pipeline.plan import PRODUCED, FuseTask, Plan, StaleError, draw_plan
+from pipeline.recipe import Recipe
+from pipeline.store import Tables
+from pipeline.survey import NotIngestedError, Survey
+from tests.pipeline.test_job import make_job
+from tests.synthetic import day
+
+DAYS = 90
+FILL = 2
+
+
+def make_survey(*, tiles: int = 4, every: int = 5, seed: int = 0) -> Survey:
+    """Fine images every ``every`` days from cloudless to none, coarse ones on most days."""
+    noise = np.random.default_rng(seed)
+    fine_days = tuple(day(number) for number in range(0, DAYS, every))
+    coarse_days = tuple(day(number) for number in range(DAYS))
+    clear = noise.choice([0, 0.3, 0.7, 1], (len(fine_days), tiles)).astype(np.float32)
+    sky = noise.choice([0, 0, 0.4, 1], (DAYS, tiles)).astype(np.float32)
+    known = np.stack([sky[max(at - FILL, 0) : at + FILL + 1].max(0) for at in range(DAYS)])
+    return Survey(
+        fine_days=fine_days,
+        fine_clear=clear,
+        fine_done=np.ones(clear.shape, np.bool_),
+        fine_prints={when: 1000 + at for at, when in enumerate(fine_days)},
+        coarse_days=coarse_days,
+        coarse_known=known,
+        coarse_clear=sky,
+        coarse_done=np.ones(DAYS, np.bool_),
+        coarse_prints={when: 5000 + at for at, when in enumerate(coarse_days)},
+    )
+
+
+def make_recipe(*, halo: int = 0, sha: str = "one", **changes: Any) -> Recipe:
+    asked = {
+        "start": day(20),
+        "end": day(60),
+        "rules": PairRules(min_clear=0.6, max_span_days=24),
+        "coarse_fill_days": FILL,
+    }
+    job = make_job(**(asked | changes))
+    return Recipe(job=job, bands=("red",), halo=halo, sha=sha, centre=(0.1,), spread=(0.2,))
+
+
+def make_tables(job: Job, made: Iterable[FuseTask] = ()) -> Tables:
+    """The tables of a cube in which ``made`` has been carried out."""
+    shape = (len(job.days), len(job.grid.tiles))
+    status, hashes = np.zeros(shape, np.uint8), np.zeros(shape, np.uint64)
+    for task in made:
+        for when, identity in zip(task.days, task.hashes, strict=True):
+            if when in job.days:
+                status[job.days.index(when), task.tile] = task.status
+                hashes[job.days.index(when), task.tile] = identity
+    return Tables(days=job.days, arrays={"status": status, "plan_hash": hashes})
+
+
+def fresh(survey: Survey, recipe: Recipe | None = None) -> Plan:
+    recipe = recipe or make_recipe()
+    return draw_plan(recipe, survey, make_tables(recipe.job))
+
+
+def tile_days(tasks: Iterable[FuseTask]) -> dict[tuple[int, date], FuseTask]:
+    return {(task.tile, when): task for task in tasks for when in task.days}
+
+
+def identities(plan: Plan) -> Mapping[tuple[int, date], int]:
+    return {
+        (task.tile, when): identity
+        for task in plan.tasks
+        for when, identity in zip(task.days, task.hashes, strict=True)
+    }
+
+
+def known_until(survey: Survey, last: date) -> Survey:
+    """The survey as it was when nothing after ``last`` had been seen."""
+    fine = sum(when <= last for when in survey.fine_days)
+    coarse = sum(when <= last for when in survey.coarse_days)
+    sky = survey.coarse_clear[:coarse]
+    known = [sky[max(at - FILL, 0) : at + FILL + 1].max(0) for at in range(coarse)]
+    return replace(
+        survey,
+        fine_days=survey.fine_days[:fine],
+        fine_clear=survey.fine_clear[:fine],
+        fine_done=survey.fine_done[:fine],
+        fine_prints=_first(survey.fine_prints, fine),
+        coarse_days=survey.coarse_days[:coarse],
+        coarse_known=np.stack(known),
+        coarse_clear=sky,
+        coarse_done=survey.coarse_done[:coarse],
+        coarse_prints=_first(survey.coarse_prints, coarse),
+    )
+
+
+def _first(prints: Mapping[date, int], count: int) -> dict[date, int]:
+    return dict(list(prints.items())[:count])
+
+
+@cache
+def a_plan() -> Plan:
+    return fresh(make_survey())
+
+
+@cache
+def a_young_plan() -> Plan:
+    return fresh(known_until(make_survey(), day(56)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tasks_and_gaps_partition_the_tile_days_of_the_job(seed: int) -> None:
+    plan = fresh(make_survey(seed=seed))
+    job = plan.recipe.job
+    made = [(task.tile, when) for task in plan.tasks for when in task.days]
+    closed = [(one.tile, one.day) for one in plan.closed]
+
+    assert sorted(made + closed) == [
+        (tile.index, when) for tile in job.grid.tiles for when in job.days
+    ]
+    assert sum(plan.counts.values()) == len(made) + len(closed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_task_holds_days_that_share_the_bracket_brute_force_finds(seed: int) -> None:
+    survey = make_survey(seed=seed)
+    plan = fresh(survey)
+    rules = plan.recipe.job.rules
+    for task in plan.tasks:
+        fine, coarse = survey.fine_shares(task.tile), survey.coarse_shares(task.tile)
+        references = reference_dates(fine, coarse, min_clear=rules.min_clear)
+        covered = {when for when, share in coarse.items() if share}
+        assert len(task.days) <= LONGEST
+        for when in task.days:
+            found = bracket(
+                when, references, max_span_days=rules.max_span_days, coarse_days=covered
+            )
+            if isinstance(found, Bracket):
+                assert (task.before[0], task.after[0]) == (found.before, found.after)
+            else:
+                assert (task.before, task.after, task.gap) == ((), (), found)
+                assert fine.get(when, 0) > 0, "only an observation is written without a bracket"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_all_dates_of_a_task_lie_around_its_days_and_within_the_span(seed: int) -> None:
+    plan = fresh(make_survey(seed=seed))
+    fused = [task for task in plan.tasks if task.gap is None]
+
+    assert any(len(task.before) > 1 for task in fused)
+    for task in fused:
+        assert max(task.before) < task.days[0]
+        assert task.days[-1] < min(task.after)
+        assert len(task.before) <= 1 + FILLERS
+        assert len(task.after) <= 1 + FILLERS
+        span = timedelta(days=plan.recipe.job.rules.max_span_days)
+        assert max(task.after) - task.before[0] <= span
+        assert task.after[0] - min(task.before) <= span
+
+
+def test_a_plan_that_was_carried_out_leaves_nothing() -> None:
+    plan = a_plan()
+    tables = make_tables(plan.recipe.job, plan.tasks)
+    for one in plan.closed:
+        tables.arrays["status"][plan.recipe.job.days.index(one.day), one.tile] = one.status
+
+    again = draw_plan(plan.recipe, make_survey(), tables)
+
+    assert (again.tasks, again.closed, again.stale) == ((), (), ())
+    assert again.done == sum(plan.counts.values())
+
+
+def test_what_was_interrupted_or_failed_is_made_again_as_it_was_planned() -> None:
+    plan = a_plan()
+    done, left = plan.tasks[::2], plan.tasks[1::2]
+    tables = make_tables(plan.recipe.job, done)
+    for number, task in enumerate(left):
+        for when in task.days:
+            place = plan.recipe.job.days.index(when)
+            tables.arrays["status"][place, task.tile] = (
+                Status.RUNNING,
+                Status.FAILED,
+                Status.EMPTY,
+            )[number % 3]
+
+    again = draw_plan(plan.recipe, make_survey(), tables)
+
+    assert again.tasks == left
+    assert not again.stale
+
+
+@pytest.mark.parametrize("number", [3, 7, 9])
+def test_a_changed_fine_image_touches_exactly_the_tile_days_made_from_it(number: int) -> None:
+    survey, plan = make_survey(), a_plan()
+    changed_day = survey.fine_days[number]
+    changed = replace(survey, fine_prints={**survey.fine_prints, changed_day: 1})
+
+    again = draw_plan(plan.recipe, changed, make_tables(plan.recipe.job, plan.tasks))
+
+    made_from = {
+        place: task
+        for place, task in tile_days(plan.tasks).items()
+        if changed_day in (place[1], *task.before, *task.after)
+    }
+    assert set(tile_days(again.tasks)) == set(made_from)
+    final = {place for place, task in made_from.items() if task.status is Status.FINAL}
+    assert set(again.stale) == final
+    assert final
+
+
+def test_a_changed_coarse_image_touches_exactly_the_days_it_could_fill() -> None:
+    survey, plan = make_survey(), a_plan()
+    changed_day = day(37)
+    changed = replace(survey, coarse_prints={**survey.coarse_prints, changed_day: 1})
+
+    again = draw_plan(plan.recipe, changed, make_tables(plan.recipe.job, plan.tasks))
+
+    near = {changed_day + timedelta(days=by) for by in range(-FILL, FILL + 1)}
+    assert set(tile_days(again.tasks)) == {
+        place
+        for place, task in tile_days(plan.tasks).items()
+        if task.gap is None and near & {place[1], *task.before, *task.after}
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_final_stays_whatever_images_come_later(seed: int) -> None:
+    survey = make_survey(seed=seed)
+    at_last = identities(fresh(survey))
+    finals = 0
+    for number in range(25, DAYS, 3):
+        early = fresh(known_until(survey, day(number)))
+        identity = identities(early)
+        for place, task in tile_days(early.tasks).items():
+            if task.status is Status.FINAL:
+                finals += 1
+                assert identity[place] == at_last[place], (number, place)
+    assert finals > 500
+
+
+def test_new_images_at_the_end_make_nothing_stale_but_finish_what_was_provisional() -> None:
+    survey = make_survey()
+    early = fresh(known_until(survey, day(50)))
+    tables = make_tables(early.recipe.job, early.tasks)
+
+    later = draw_plan(early.recipe, survey, tables)
+
+    assert not later.stale
+    assert early.counts["provisional"] > later.counts.get("provisional", 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_longer_period_makes_nothing_stale(seed: int) -> None:
+    survey = make_survey(seed=seed)
+    short = fresh(survey, make_recipe(start=day(30), end=day(45)))
+    recipe = make_recipe(start=day(10), end=day(70))
+
+    grown = draw_plan(recipe, survey, make_tables(recipe.job, short.tasks))
+
+    assert not grown.stale
+    assert not set(tile_days(grown.tasks)) & set(tile_days(short.tasks))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        make_recipe(sha="two"),
+        make_recipe(coarse_fill_days=FILL + 1),
+        replace(make_recipe(), centre=(0.11,)),
+        make_recipe(halo=16),
+    ],
+    ids=["weights", "coarse_fill_days", "statistics", "halo"],
+)
+def test_other_settings_or_weights_make_all_stale_the_provisional_too(other: Recipe) -> None:
+    plan = a_young_plan()
+    assert plan.counts["provisional"]
+    assert plan.counts["final"]
+
+    again = draw_plan(
+        other, known_until(make_survey(), day(56)), make_tables(plan.recipe.job, plan.tasks)
+    )
+
+    assert set(again.stale) == set(tile_days(plan.tasks))
+
+
+def test_rules_that_choose_the_same_images_leave_the_cube_as_it_is() -> None:
+    survey, plan = make_survey(), a_plan()
+    rules = PairRules(min_clear=0.65, max_span_days=24)  # no tile is between 0.6 and 0.65 clear
+
+    again = draw_plan(make_recipe(rules=rules), survey, make_tables(plan.recipe.job, plan.tasks))
+
+    assert not again.tasks
+    assert not again.stale
+
+
+def test_the_refusal_names_cube_tile_days_and_cure() -> None:
+    plan = a_plan()
+    stale = replace(plan, stale=((2, day(30)), (2, day(31)), (2, day(33)), (3, day(40))))
+
+    with pytest.raises(StaleError) as refusal:
+        stale.refuse_stale()
+
+    text = str(refusal.value)
+    assert "4 finished tile-days of /data/fields.zarr" in text
+    assert "tile 2: 2023-05-31 to 2023-06-01, 2023-06-03" in text
+    assert "tile 3: 2023-06-10" in text
+    assert "--refresh" in text
+
+
+def test_an_image_that_cannot_be_read_fails_its_tile_day_and_delays_those_around() -> None:
+    survey = make_survey(every=6)
+    broken = survey.fine_days[6]
+    done = survey.fine_done.copy()
+    done[6, 1] = False
+    clear = survey.fine_clear.copy()
+    clear[6, 1] = 0
+
+    plan = fresh(replace(survey, fine_done=done, fine_clear=clear))
+    healthy = fresh(survey)
+
+    failed = [(one.tile, one.day) for one in plan.closed if one.status is Status.FAILED]
+    assert failed == [(1, broken)]
+    assert {task.status for task in plan.tasks if task.tile == 1} == {Status.PROVISIONAL}
+    assert [task for task in plan.tasks if task.tile != 1] == [
+        task for task in healthy.tasks if task.tile != 1
+    ]
+
+
+def test_a_tile_waits_for_the_unread_image_of_a_neighbour_in_its_halo_without_failing() -> None:
+    survey = make_survey()
+    done = survey.fine_done.copy()
+    done[8, 1] = False
+
+    plan = fresh(replace(survey, fine_done=done), make_recipe(halo=4))
+
+    assert {task.status for task in plan.tasks if task.tile == 0} == {Status.PROVISIONAL}
+    assert not [one for one in plan.closed if one.tile == 0 and one.status is Status.FAILED]
+
+
+def test_a_gap_where_something_was_written_is_emptied_by_a_task() -> None:
+    plan = a_plan()
+    gap = next(one for one in plan.closed if one.status >= Status.NO_COARSE)
+    tables = make_tables(plan.recipe.job, plan.tasks)
+    tables.arrays["status"][plan.recipe.job.days.index(gap.day), gap.tile] = Status.RUNNING
+
+    again = draw_plan(plan.recipe, make_survey(), tables)
+
+    assert [(task.tile, task.days, task.status) for task in again.tasks] == [
+        (gap.tile, (gap.day,), gap.status)
+    ]
+
+
+def test_days_beyond_the_coarse_record_are_gaps() -> None:
+    survey = known_until(make_survey(), day(50))
+
+    plan = fresh(survey)
+
+    beyond = [one for one in plan.closed if one.day > day(50)]
+    assert beyond
+    assert {one.status for one in beyond} == {Status.NO_COARSE}
+    assert max(when for task in plan.tasks for when in task.days) <= day(50)
+
+
+def test_a_plan_survives_the_way_through_its_file(tmp_path: Path) -> None:
+    job = replace(make_recipe().job, cube=tmp_path / "fields.zarr")
+    job.inputs.mkdir()
+    plan = fresh(make_survey(), replace(make_recipe(), job=job))
+    plan = replace(plan, stale=((1, day(22)),))
+    plan.save()
+
+    assert Plan.load(plan.path) == plan
+    assert plan.tasks[0].plan == str(plan.path)
+
+
+def test_the_table_and_the_lines_tell_every_task() -> None:
+    plan = a_young_plan()
+
+    assert sum(row["days"] for row in plan.table()) == plan.tile_days
+    assert f"{plan.tile_days} to make in {len(plan.tasks)} tasks" in plan.lines()[0]
+    assert sum(plan.counts[status.name.lower()] for status in PRODUCED) == plan.tile_days
+    assert {row["status"] for row in plan.table()} >= {"final", Gap.TOO_FAR.value}
+
+
+def test_a_region_without_scenes_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(NotIngestedError, match=r"run `daily30 plan REGION\.yaml`"):
+        Survey.of(tmp_path / "none.inputs", make_recipe().job.grid, coarse_fill_days=1)
+
+
+def test_planning_does_not_load_torch() -> None:
+    code = "import sys, pipeline.run, pipeline.validate; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert done.stdout.strip() == "False", done.stderr
