@@ -26,9 +26,9 @@ def test_the_four_commands_of_the_readme_make_a_cube(region: Path, tmp_path: Pat
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
 
         finished = room.run(
-            *("deployment", "run", "fuse-region/daily", "--watch", "--watch-timeout", "150"),
+            *("deployment", "run", "fuse-region/daily", "--watch", "--watch-timeout", "300"),
             *("--param", f"run={run}"),
-            timeout=180,
+            timeout=330,
         )
         assert finished.returncode == 0, finished.stdout + finished.stderr + room.log("worker")
 
