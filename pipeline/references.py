@@ -10,7 +10,7 @@ so that the whole image stands for the reference's date.  Where that fails too, 
 NaN and gets its reason in the quality word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -161,20 +161,22 @@ def fine_share(inputs: Path, grid: Grid) -> tuple[tuple[date, ...], Float]:
     return tuple(map(day_date, days)), share
 
 
-def region_statistics(inputs: Path, bands: Sequence[str]) -> tuple[Float, Float]:
+def region_statistics(
+    inputs: Path, bands: Sequence[str], *, without: Collection[date] = ()
+) -> tuple[Float, Float]:
     """Median and interquartile range (at least 0.01) of the clear fine pixels, each (band,).
 
-    Taken over all days from every n-th row and column.  They scale what a network sees and
-    must not move while a cube grows: keep them in the plan.  With no clear pixel at all they
+    Taken over all days but those ``without``, from every n-th row and column.  They scale what
+    a network sees and must not move while a cube grows: keep them in the plan.  With no clear pixel at all they
     are 0 and 1.
     """
     root = open_input(inputs, "fine")
     height, width = array_of(root, "clear").shape[1:]
     step = max(1, round((height * width / _SAMPLE) ** 0.5))
     sample: dict[str, list[Float]] = {band: [] for band in bands}
-    for place in range(len(day_axis(root))):
+    for place, number in enumerate(day_axis(root)):
         clear = read_array(root, "clear", place)[::step, ::step] != 0
-        if clear.any():
+        if clear.any() and day_date(number) not in without:
             for band in bands:
                 values = unpack(read_array(root, band, place)[::step, ::step][clear])
                 sample[band].append(values[np.isfinite(values)])

@@ -242,14 +242,14 @@ def test_what_is_final_stays_whatever_images_come_later(seed: int) -> None:
     survey = make_survey(seed=seed)
     at_last = identities(fresh(survey))
     finals = 0
-    for number in range(25, DAYS, 3):
+    for number in range(25, DAYS, 7):
         early = fresh(known_until(survey, day(number)))
         identity = identities(early)
         for place, task in tile_days(early.tasks).items():
             if task.status is Status.FINAL:
                 finals += 1
                 assert identity[place] == at_last[place], (number, place)
-    assert finals > 500
+    assert finals > 200
 
 
 def test_new_images_at_the_end_make_nothing_stale_but_finish_what_was_provisional() -> None:
