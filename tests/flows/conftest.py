@@ -59,9 +59,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def catalogued(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that ``daily30 catalog`` made of the images, with its region.yaml."""
-    out = tmp_path_factory.mktemp("catalogued") / "small"
+def catalogued(images: Path) -> Path:
+    """The folder of the images, with the catalogue that ``daily30 catalog`` made of them."""
+    out = images / "small"
     done = CliRunner().invoke(app, ["catalog", f"{images}", f"{out}", "--name", "small"])
     assert done.exit_code == 0, done.output
     region = out / "region.yaml"
@@ -70,15 +70,12 @@ def catalogued(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     known["grid"]["tile_px"] = 64
     known["method"] = "linear"
     region.write_text(yaml.safe_dump(known, sort_keys=False))
-    return out
+    return images
 
 
 @pytest.fixture
 def region(catalogued: Path, tmp_path: Path) -> Path:
-    """A region file of its own for each test, over the shared catalogue."""
-    for path in catalogued.iterdir():
-        if path.is_dir():
-            shutil.copytree(path, tmp_path / path.name)
-        else:
-            shutil.copy(path, tmp_path)
-    return tmp_path / "region.yaml"
+    """A region file of its own for each test; hrefs are relative, so a copy finds its images."""
+    folder = tmp_path / "own"
+    shutil.copytree(catalogued, folder)
+    return folder / "small" / "region.yaml"

@@ -1,5 +1,6 @@
 """The command line: quick to teach, one message for bad input, exit codes that mean something."""
 
+import json
 import os
 import re
 import signal
@@ -81,6 +82,21 @@ def _no_checkpoint(region: Path) -> None:
     edit(region, method="sa-stf", checkpoint="nowhere")
 
 
+def checkpoint(folder: Path, bands: tuple[str, ...]) -> Path:
+    """A checkpoint as far as it is read before the first pixel: its card, and some weights."""
+    folder.mkdir()
+    sampling = {"halo_px": 32, "steps": 10}
+    card = {"bands": bands, "network": {"widths": [8]}, "sampling": sampling, "frame": {}}
+    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "weights.safetensors").write_bytes(b"never loaded")
+    return folder
+
+
+def _other_bands(region: Path) -> None:
+    checkpoint(region.parent / "thermal", ("nir08", "lwir11"))
+    edit(region, method="sa-stf", checkpoint="thermal")
+
+
 def _tile_off_the_ratio(region: Path) -> None:
     known = yaml.safe_load(region.read_text())
     edit(region, grid=known["grid"] | {"tile_px": 50})
@@ -100,6 +116,7 @@ def _no_catalogue(region: Path) -> None:
         (_unknown_collection, "sentinel-9"),
         (_unknown_method, "no method 'magic'"),
         (_no_checkpoint, "nowhere.* is not a checkpoint"),
+        (_other_bands, "nir08.*lwir11|lwir11"),
         (_tile_off_the_ratio, "tile.*50.*(48|64)"),
         (_no_catalogue, "nowhere/catalog.json"),
     ],
@@ -118,15 +135,12 @@ def test_bad_input_is_one_message_with_exit_code_2_and_leaves_nothing(
     assert [path for path in produced(region.parent) if path.suffix != ".lock"] == []
 
 
-def test_a_missing_asset_is_found_before_anything_is_written(region: Path, images: Path) -> None:
-    catalogue = region.parent
-    items = [path for path in catalogue.rglob("*.json") if "20230507" in path.read_text()]
-    assert items
-    for path in items:
-        path.write_text(path.read_text().replace("fine_20230507.tif", "gone.tif"))
+def test_a_missing_asset_is_found_before_anything_is_written(region: Path) -> None:
+    gone = region.parent.parent / "fine" / "fine_20230507.tif"
+    gone.unlink()
     code, _, error = daily30("fuse", region)
     assert code == 2
-    assert "gone.tif" in error
+    assert f"{gone}" in error
     assert [path for path in produced(region.parent) if path.suffix != ".lock"] == []
 
 
@@ -151,6 +165,15 @@ def test_a_missing_file_is_one_message_with_exit_code_2(
     assert error.count("Error:") == 1
     assert not text
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_info_prints_the_card(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "weights", ("red", "nir08"))
+    code, text, _ = daily30("weights", "info", folder)
+    assert code == 0
+    path, _, card = text.partition("\n")
+    assert path == f"{folder}"
+    assert yaml.safe_load(card) == json.loads((folder / "card.json").read_text())
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, region: Path) -> None:
@@ -208,7 +231,11 @@ def test_ctrl_c_says_that_a_rerun_goes_on_and_exits_with_130(region: Path) -> No
     )
     try:
         assert running.stderr is not None
-        seen = running.stderr.readline()  # the first line of progress: the run is under way
+        seen = ""
+        while "ingest:" not in seen:  # the workers are at work
+            line = running.stderr.readline()
+            assert line, f"the run ended before it could be interrupted: {seen}"
+            seen += line
         os.killpg(running.pid, signal.SIGINT)
         _, rest = running.communicate(timeout=60)
     finally:
