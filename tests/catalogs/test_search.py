@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pystac
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogs import CatalogError, nominal_day, search
@@ -214,6 +214,7 @@ def test_an_api_that_does_not_answer_is_named() -> None:
         search("http://127.0.0.1:9", NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
 
 
+@settings(deadline=None)
 @given(st.dates(date(1990, 1, 1), date(2030, 1, 1)), st.integers(0, 800))
 def test_months_partition_a_period(start: date, length: int) -> None:
     end = start + timedelta(days=length)

@@ -78,15 +78,20 @@ def _around(grid: Grid, window):
     return modis_box((40, 40), row, col)
 
 
-def make_season(folder: Path, grid: Grid | None = None, **landsat) -> tuple[Path, Inputs]:
-    grid = grid or make_grid()
-    inputs = make_inputs(folder / "scenes", grid, **landsat)
+def lay_out(folder: Path, inputs: Inputs) -> Path:
+    """Frozen items and empty cubes, as the driver leaves them."""
     target = folder / "x.inputs"
     freeze_inputs(target, inputs)
-    ensure(target / "fine.zarr", "fine", grid, inputs.fine.days, BANDS)
+    ensure(target / "fine.zarr", "fine", inputs.grid, inputs.fine.days, BANDS)
     days = [START + timedelta(days=k) for k in range(4)]
-    ensure(target / "coarse.zarr", "coarse", grid, days, BANDS)
-    return target, inputs
+    ensure(target / "coarse.zarr", "coarse", inputs.grid, days, BANDS)
+    return target
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> Inputs:
+    """Scenes that no test changes."""
+    return make_inputs(tmp_path_factory.mktemp("scenes"), make_grid())
 
 
 def tasks_of(folder: Path, role: str) -> list[IngestTask]:
@@ -106,8 +111,9 @@ def read(folder: Path, role: str, name: str) -> np.ndarray:
     return zarr.open_group(folder / f"{role}.zarr", mode="r")[name][:]
 
 
-def test_frozen_inputs_are_read_back_as_they_were(tmp_path) -> None:
-    folder, inputs = make_season(tmp_path)
+def test_frozen_inputs_are_read_back_as_they_were(tmp_path, inputs) -> None:
+    folder = tmp_path / "x.inputs"
+    freeze_inputs(folder, inputs)
     again = open_inputs(folder)
     assert again.grid == inputs.grid
     assert again.bands == BANDS
@@ -122,8 +128,7 @@ def test_frozen_inputs_are_read_back_as_they_were(tmp_path) -> None:
     assert open_inputs(folder).drop_snow
 
 
-def test_a_fingerprint_is_of_the_day_its_items_and_the_facts(tmp_path) -> None:
-    _, inputs = make_season(tmp_path)
+def test_a_fingerprint_is_of_the_day_its_items_and_the_facts(inputs) -> None:
     fine = inputs.fine
     first, second = fine.days
     assert fine.fingerprint(first) != fine.fingerprint(second)
@@ -135,22 +140,25 @@ def test_a_fingerprint_is_of_the_day_its_items_and_the_facts(tmp_path) -> None:
     assert stricter.fingerprint(first) != fine.fingerprint(first)
 
 
-@pytest.mark.parametrize(("tile", "groups"), [(48, 1), (512, 1), (16, 1)])
-def test_small_tiles_are_read_together(tmp_path, tile: int, groups: int) -> None:
-    folder, inputs = make_season(tmp_path, make_grid(tile))
-    tasks = tasks_of(folder, "fine")
-    assert [task.day for task in tasks] == list(inputs.fine.days) * groups
-    assert {index for task in tasks for index in task.tiles} == {
-        tile.index for tile in inputs.grid.tiles
-    }
-
-
-def test_groups_of_a_large_region_partition_its_tiles(tmp_path) -> None:
-    grid = Grid.from_bbox((14.0, 46.0, 14.9, 46.4), tile=512)
-    inputs = replace(make_inputs(tmp_path, make_grid()), grid=grid)
+@pytest.mark.parametrize("tile", [16, 48, 512])
+def test_small_tiles_are_read_together(inputs, tile: int) -> None:
+    grid = make_grid(tile)
     tasks = ingest_tasks(
         "x",
-        inputs,
+        replace(inputs, grid=grid),
+        role="fine",
+        days_on_axis=inputs.fine.days,
+        done=np.zeros((2, len(grid.tiles)), np.uint8),
+    )
+    assert [task.day for task in tasks] == list(inputs.fine.days)
+    assert all(task.tiles == tuple(range(len(grid.tiles))) for task in tasks)
+
+
+def test_groups_of_a_large_region_partition_its_tiles(inputs) -> None:
+    grid = Grid.from_bbox((14.0, 46.0, 14.9, 46.4), tile=512)
+    tasks = ingest_tasks(
+        "x",
+        replace(inputs, grid=grid),
         role="fine",
         days_on_axis=inputs.fine.days,
         done=np.zeros((2, len(grid.tiles)), np.uint8),
@@ -165,8 +173,8 @@ def test_groups_of_a_large_region_partition_its_tiles(tmp_path) -> None:
         assert len(cols) <= 2
 
 
-def test_blocks_hold_what_the_scenes_hold(tmp_path) -> None:
-    folder, inputs = make_season(tmp_path)
+def test_blocks_hold_what_the_scenes_hold(tmp_path, inputs) -> None:
+    folder = lay_out(tmp_path, inputs)
     for role in ("fine", "coarse"):
         for task in tasks_of(folder, role):
             report = ingest_block(pickle.loads(pickle.dumps(task)))
@@ -188,13 +196,11 @@ def test_blocks_hold_what_the_scenes_hold(tmp_path) -> None:
     assert inputs.coarse.days == (START, START + timedelta(1), START + timedelta(3))
 
 
-def test_any_order_of_tasks_and_any_tile_size_give_the_same_pixels(tmp_path) -> None:
-    folder, inputs = make_season(tmp_path)
+def test_any_order_of_tasks_and_any_tile_size_give_the_same_pixels(tmp_path, inputs) -> None:
+    folder = lay_out(tmp_path, inputs)
     for task in tasks_of(folder, "fine"):
         ingest_block(task)
-    again = tmp_path / "again"
-    freeze_inputs(again, inputs)
-    ensure(again / "fine.zarr", "fine", inputs.grid, inputs.fine.days, BANDS)
+    again = lay_out(tmp_path / "again", inputs)
     for task in reversed(tasks_of(again, "fine")):
         for index in reversed(task.tiles):
             ingest_block(replace(task, tiles=(index,)))
@@ -211,7 +217,7 @@ def test_surface_holds_water_snow_and_poor_input_of_clear_pixels(tmp_path) -> No
     radsat = np.zeros((130, 150), np.uint16)
     radsat[33, 33] = 4
     bright = {"blue": np.full((130, 150), 65500, np.uint16)}  # 1.6012, beyond the packing
-    folder, _ = make_season(tmp_path, grid, qa=qa, radsat=radsat)
+    folder = lay_out(tmp_path, make_inputs(tmp_path / "a", grid, qa=qa, radsat=radsat))
     ingest_block(tasks_of(folder, "fine")[0])
     surface = read(folder, "fine", "surface")[0]
     assert surface[10, 20] == cube.WATER
@@ -219,7 +225,7 @@ def test_surface_holds_water_snow_and_poor_input_of_clear_pixels(tmp_path) -> No
     assert surface[12, 22] == 0
     assert surface[13, 23] == cube.HIGH_AEROSOL
     assert np.count_nonzero(surface) == 3
-    folder, _ = make_season(tmp_path / "b", grid, dn=bright)
+    folder = lay_out(tmp_path / "b", make_inputs(tmp_path / "b", grid, dn=bright))
     tasks = tasks_of(folder, "fine")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipeline.load.PLAUSIBLE", (-1, 2))
@@ -229,8 +235,8 @@ def test_surface_holds_water_snow_and_poor_input_of_clear_pixels(tmp_path) -> No
     assert (read(folder, "fine", "blue")[0] == cube.VALID_MAX).all()
 
 
-def test_only_what_is_not_done_is_asked_for(tmp_path) -> None:
-    folder, inputs = make_season(tmp_path)
+def test_only_what_is_not_done_is_asked_for(tmp_path, inputs) -> None:
+    folder = lay_out(tmp_path, inputs)
     tiles = len(inputs.grid.tiles)
     first, second = inputs.fine.days
     for index in range(tiles):
@@ -243,7 +249,8 @@ def test_only_what_is_not_done_is_asked_for(tmp_path) -> None:
 
 
 def test_an_unreadable_asset_is_reported_with_its_place_and_nothing_is_written(tmp_path) -> None:
-    folder, inputs = make_season(tmp_path)
+    inputs = make_inputs(tmp_path, make_grid())
+    folder = lay_out(tmp_path, inputs)
     broken = Path(inputs.fine.items[0].assets["nir08"].href)
     broken.write_bytes(b"not a tif")
     tasks = tasks_of(folder, "fine")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogs import Flag
@@ -72,6 +72,7 @@ def test_all_65536_state_words_are_read_as_their_bits_say() -> None:
         assert hazy == ((w >> 6) & 3 == 3)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_the_qc_word_rejects_a_band_by_its_own_four_bits(word: int) -> None:
     bands = ("blue", "red", "swir22")
@@ -124,6 +125,7 @@ def test_terrain_occlusion_is_rejected_and_saturation_flagged() -> None:
     assert flags.high_aerosol.tolist() == [[False, False, True]]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 28), st.integers(1, 4), st.integers(0, 15))
 def test_a_flag_is_its_field_of_the_word(word: int, shift: int, width: int, value: int) -> None:
     flag = Flag(asset="qa", shift=shift, width=width, values=(value,))
