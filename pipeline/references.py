@@ -167,8 +167,8 @@ def region_statistics(
     """Median and interquartile range (at least 0.01) of the clear fine pixels, each (band,).
 
     Taken over all days but those ``without``, from every n-th row and column.  They scale what
-    a network sees and must not move while a cube grows: keep them in the plan.  With no clear pixel at all they
-    are 0 and 1.
+    a network sees and must not move while a cube grows: keep them in the plan.  With no clear
+    pixel at all they are 0 and 1.
     """
     root = open_input(inputs, "fine")
     height, width = array_of(root, "clear").shape[1:]
@@ -315,7 +315,7 @@ def _words(
     poor = (before.surface[y, x] | after.surface[y, x]) & np.uint8(HIGH_AEROSOL)
     fused = (
         np.uint16(Quality.PRODUCED | Quality.FUSED)
-        | _surface_bits((nearer & np.uint8(WATER | SNOW)) | poor)
+        | _surface_bits(nearer | poor)
         | flag((before.other_side | after.other_side)[y, x], Quality.ONE_SIDED)
         | flag((before.filled | after.filled)[y, x], Quality.REFERENCE_FILLED)
         | flag(_on_pixels(cloudy, block.ratio)[:, y, x], Quality.COARSE_FILLED)

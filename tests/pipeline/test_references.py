@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.block import COARSE_PAD
-from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_number
+from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_number, pack
 from pipeline.pairs import Bracket, Gap, bracket, fillers, reference_dates, runs
 from pipeline.quality import Quality, finish
 from pipeline.references import (
@@ -15,7 +15,7 @@ from pipeline.references import (
     read_block,
     region_statistics,
 )
-from pipeline.store import ensure
+from pipeline.store import ensure, write_block
 from tests.synthetic import day, make_clouds, make_coarse, make_grid, make_inputs, make_world
 
 BANDS = ("red", "nir08")
@@ -158,7 +158,7 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile) -> None:
 
 @pytest.mark.parametrize("tile", range(4))
 def test_the_coarse_images_are_padded_and_repeat_the_edge_of_the_region(tmp_path, tile) -> None:
-    world = World(tmp_path, seed=2)
+    world = World(tmp_path, seed=2, coarse_clear=(0.05, 0.3))  # filled from far, or not at all
     block = world.read(tile=tile, days=(6,), before=(3,), after=(14,)).block
     ys, xs = world.grid.block(world.grid.tiles[tile], 4)
     rows, cols = world.grid.coarse_window(ys, xs)
@@ -208,6 +208,28 @@ def test_a_cell_unknown_on_any_of_the_three_dates_is_named(tmp_path) -> None:
     np.testing.assert_array_equal(cells.all((1, 3)), wanted)
     np.testing.assert_array_equal(cells.any((1, 3)), wanted)
     np.testing.assert_array_equal(~(inputs.no_coarse | inputs.no_reference), inputs.block.known())
+
+
+def test_a_pixel_that_lost_one_band_is_a_hole_even_where_the_mask_is_clear(tmp_path) -> None:
+    world = World(tmp_path, seed=2)
+    rows, cols = world.grid.shape
+    packed, _ = pack(world.fine[9][None, 0])
+    lost = tuple(np.argwhere(np.isfinite(world.fine[9][0]))[0])
+    packed[0][lost] = -9999
+    path = world.folder / "fine.zarr"
+    write_block(path, {"red": packed}, days=[day(9)], y=slice(0, rows), x=slice(0, cols))
+    world.fine[9][:, lost[0], lost[1]] = np.nan
+    seen = np.isfinite(world.fine[9]).all(0)
+    for tile in world.grid.tiles:
+        sides = {"tile": tile.index, "halo": 0}
+        observed = world.read(days=(9,), before=(5,), after=(14,), **sides)
+        np.testing.assert_array_equal(observed.clear[0], seen[tile.y, tile.x])
+        reference = world.read(days=(10,), before=(9,), after=(14,), **sides).block.fine_before
+        own = np.isfinite(reference) & np.isfinite(world.fine[9][:, tile.y, tile.x])
+        np.testing.assert_array_equal(own.all(0), seen[tile.y, tile.x])
+        other = np.isfinite(world.fine[14]).all(0)[tile.y, tile.x]
+        known = seen[tile.y, tile.x] | other
+        np.testing.assert_array_equal(np.isfinite(reference).all(0), known)
 
 
 @pytest.mark.parametrize(
@@ -308,11 +330,15 @@ def test_nothing_is_filled_beyond_the_end_of_the_coarse_record(tmp_path) -> None
     np.testing.assert_array_equal(share.known[:, 0], [0, 0, 1, 1, 1, 1, 1, 0, 0, 0])
 
 
-def test_region_statistics_are_the_median_and_the_quartiles_of_clear_pixels(tmp_path) -> None:
+@pytest.mark.parametrize("without", [(), (3, 16)])
+def test_region_statistics_are_the_median_and_the_quartiles_of_clear_pixels(
+    tmp_path, without
+) -> None:
     world = World(tmp_path, seed=6)
-    centre, spread = region_statistics(world.folder, BANDS)
+    centre, spread = region_statistics(world.folder, BANDS, without=[day(n) for n in without])
+    kept = [image for n, image in world.fine.items() if n not in without]
     for place in range(2):
-        values = np.concatenate([image[place].ravel() for image in world.fine.values()])
+        values = np.concatenate([image[place].ravel() for image in kept])
         low, middle, high = np.nanpercentile(values, (25, 50, 75))
         assert centre[place] == pytest.approx(middle, abs=1e-6)
         assert spread[place] == pytest.approx(high - low, abs=1e-6)
@@ -361,7 +387,7 @@ def test_a_season_of_clouds_is_produced_to_95_percent_between_its_references(tmp
         for run in runs(found, breaks=seen):
             pair = found[run[0]]
             assert isinstance(pair, Bracket)
-            before, after = fillers(pair, run, seen, max_span_days=64, most=5)
+            before, after = fillers(pair, run, seen, max_span_days=64, most=4)
             where = BlockAddress(
                 tile=tile,
                 halo=0,
