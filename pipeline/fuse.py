@@ -10,13 +10,15 @@ import time
 import traceback
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.fuser import Fuser, load_fuser
-from pipeline.cube import Status
+from pipeline.cube import FILL, Status
 from pipeline.job import Method
-from pipeline.plan import FuseTask
+from pipeline.plan import PRODUCED, FuseTask
 from pipeline.quality import Quality, finish
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.references import BlockAddress, read_block
@@ -60,6 +62,8 @@ def fuse_tile(task: FuseTask, device: str = "auto") -> FuseReport:
 def _fuse_tile(task: FuseTask, device: str) -> FuseReport:
     recipe = load_recipe(task.plan)
     job = recipe.job
+    if task.status not in PRODUCED:
+        return _empty(task, recipe)
     address = block_address(recipe, task)
     started = time.perf_counter()
     centre, spread = recipe.statistics
@@ -84,6 +88,18 @@ def _fuse_tile(task: FuseTask, device: str) -> FuseReport:
         seconds_fuse=answered - read,
         seconds_write=written - answered,
     )
+
+
+def _empty(task: FuseTask, recipe: Recipe) -> FuseReport:
+    """Make the tile-days as if nothing had ever been written: what they held is a gap now."""
+    tile = recipe.job.grid.tiles[task.tile]
+    shape = (len(task.days), *tile.shape)
+    layers: dict[str, NDArray[Any]] = {
+        band: np.full(shape, FILL, np.int16) for band in recipe.bands
+    }
+    layers |= {"quality": np.zeros(shape, np.uint16), "ref_age": np.full(shape, 255, np.uint8)}
+    write_block(recipe.job.cube, layers, days=task.days, y=tile.y, x=tile.x)
+    return FuseReport(task=task, gap_pixels=layers["quality"].size)
 
 
 def block_address(recipe: Recipe, task: FuseTask) -> BlockAddress:
@@ -124,5 +140,5 @@ def error_text(place: object, error: BaseException) -> str:
     return f"{place}: {type(error).__name__}: {error}{where}"
 
 
-def _count(word: np.ndarray, bit: Quality) -> int:
+def _count(word: NDArray[Any], bit: Quality) -> int:
     return int(np.count_nonzero(word & np.uint16(bit.value)))

@@ -128,6 +128,7 @@ def hold_out(
     default in this process.  Raises NotIngestedError, CheckpointError, and JobError where no
     date can be held out.
     """
+    survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
     bands = open_inputs(job.inputs).bands
     described = []
     for name in methods:
@@ -135,7 +136,6 @@ def hold_out(
         card = method.card()
         check_bands(job, card, bands)
         described.append((method, card.sha, card.halo))
-    survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
     tasks = list(_hold_outs(job, survey, bands, tuple(described), hide_days))
     if not tasks:
         raise JobError(

@@ -11,6 +11,8 @@ import pystac
 import rasterio
 from odc.geo.geobox import GeoBox
 from pystac.extensions.item_assets import ItemAssetDefinition
+from shapely.geometry import box as shapely_box
+from shapely.geometry import mapping
 
 from pipeline.grid import Grid
 from pipeline.job import Job, Method, PairRules, Source
@@ -30,15 +32,15 @@ class Season:
     coarse_days: tuple[date, ...]
 
     def job(self, **changes: Any) -> Job:
-        """A job over the season; by default its middle, fused by ``anomaly``."""
+        """A job over the season; by default some days before, on and after a fine image."""
         asked = {
             "name": "season",
             "grid": self.grid,
-            "start": self.fine_days[1],
-            "end": self.fine_days[-2],
+            "start": day(4),
+            "end": day(14),
             "fine": Source(catalog=str(self.folder / "catalog.json"), collection="fine"),
             "coarse": Source(catalog=str(self.folder / "catalog.json"), collection="coarse"),
-            "rules": PairRules(min_clear=0.5, max_span_days=24),
+            "rules": PairRules(min_clear=0.5, max_span_days=16),
             "method": Method(name="anomaly", checkpoint=None),
             "coarse_fill_days": 2,
             "cube": self.folder.parent / f"{self.folder.name}-cube" / "season.zarr",
@@ -53,10 +55,10 @@ class Season:
 def make_season(
     folder: Path,
     *,
-    days: int = 33,
+    days: int = 25,
     every: int = 8,
     bands: Sequence[str] = ("red", "nir08"),
-    rows: int = 6,
+    rows: int = 4,
     cols: int = 7,
     clear: tuple[float, float] = (0.6, 0.95),
     missing_coarse: Collection[int] = (),
@@ -136,7 +138,7 @@ def write_catalog(season: Season) -> None:
         for when, time in zip(dates, times, strict=True):
             item = pystac.Item(
                 f"{role}-{when}",
-                None,
+                mapping(shapely_box(*bounds)),
                 list(bounds),
                 time,
                 {

@@ -1,0 +1,482 @@
+"""The steps of a run, on a catalogue of real files."""
+
+import os
+import random
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalogs import CatalogError
+from model.card import CheckpointError
+from pipeline.cube import Status
+from pipeline.executor import Executor, executor
+from pipeline.grid import Grid
+from pipeline.job import Job, JobError, Method, PairRules, Source
+from pipeline.lock import CubeBusyError
+from pipeline.plan import StaleError, explain_day
+from pipeline.progress import FuseSummary, Progress
+from pipeline.recipe import plan_path
+from pipeline.run import cube_status, fuse, ingest, locked, plan, prepare, publish, run_job
+from pipeline.store import CubeError, read_tables
+from tests.season import Season, make_season, write_catalog
+from tests.synthetic import day, make_grid
+
+
+def chunks(cube: Path) -> dict[str, bytes]:
+    """Every file of data of a cube, the (time, tile) arrays too."""
+    return {
+        str(path.relative_to(cube)): path.read_bytes()
+        for path in sorted(cube.rglob("*"))
+        if path.is_file() and path.name != "zarr.json"
+    }
+
+
+def run_here(job: Job, *, refresh: bool = False) -> list[Progress]:
+    """Run in this process; the progress it told."""
+    told: list[Progress] = []
+    run_job(job, scheduler="synchronous", refresh=refresh, on_progress=told.append)
+    return told
+
+
+def elsewhere(job: Job, name: str) -> Job:
+    return replace(job, cube=job.cube.with_name(name))
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
+    return make_season(tmp_path_factory.mktemp("season") / "files")
+
+
+@pytest.fixture(scope="module")
+def done(season: Season) -> Job:
+    """A job that has been run, by one process, in order; nobody writes to it."""
+    job = season.job()
+    run_here(job)
+    return job
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[Executor]:
+    with executor(2, device="cpu") as ex:
+        yield ex
+
+
+@pytest.fixture
+def own(season: Season, tmp_path: Path) -> Job:
+    return season.job(cube=tmp_path / "own.zarr")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_and_order_change_no_byte(
+    done: Job, own: Job, workers: int, two_workers: Executor
+) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(locked(own))
+        ex = two_workers
+        if workers == 1:
+            ex = stack.enter_context(executor(1, device="cpu"))
+        prepare(own)
+        ingest(own, ex)
+        planned = plan(own)
+        tasks = list(planned.tasks)
+        random.Random(workers).shuffle(tasks)
+        fused = fuse(planned, ex, tasks=tasks)
+        summary = publish(own, fused=fused)
+
+    assert summary.ok
+    assert chunks(own.cube) == chunks(done.cube)
+    assert chunks(own.inputs / "fine.zarr") == chunks(done.inputs / "fine.zarr")
+    assert chunks(own.inputs / "coarse.zarr") == chunks(done.inputs / "coarse.zarr")
+
+
+def test_groups_of_tasks_from_the_saved_plan_make_the_same_cube(done: Job, own: Job) -> None:
+    with locked(own), executor(scheduler="synchronous") as ex:
+        prepare(own)
+        ingest(own, ex)
+        planned = type(plan(own)).load(plan_path(own))
+        total = FuseSummary()
+        for first in range(0, len(planned.tasks), 5):
+            total += fuse(planned, ex, tasks=planned.tasks[first : first + 5])
+        publish(own, fused=total)
+
+    assert total.tile_days == planned.tile_days
+    assert chunks(own.cube) == chunks(done.cube)
+
+
+def test_a_second_run_finds_nothing_to_do_and_starts_no_worker(done: Job) -> None:
+    before = chunks(done.cube)
+    times = {path: path.stat().st_mtime_ns for path in done.cube.rglob("c/**/*")}
+    told: list[Progress] = []
+
+    summary = run_job(done, workers=2, on_progress=told.append)
+
+    assert not [step for step in told if step.stage in ("ingest", "fuse")]
+    assert summary.fused == FuseSummary()
+    assert summary.ok
+    assert chunks(done.cube) == before
+    assert {path: path.stat().st_mtime_ns for path in done.cube.rglob("c/**/*")} == times
+
+
+def test_progress_counts_every_tile_day_and_every_day(own: Job) -> None:
+    told = run_here(own)
+
+    fused = [step for step in told if step.stage == "fuse"]
+    assert [step.done for step in fused] == sorted(step.done for step in fused)
+    assert fused[-1].done == fused[-1].total
+    assert fused[-1].days_done == fused[-1].days_total == len(own.days)
+    ingested = [step for step in told if step.stage == "ingest"]
+    assert ingested[-1].done == ingested[-1].total == len(ingested)
+    assert [step.stage for step in told if step.stage != "fuse"][-1] == "publish"
+
+
+def test_the_summary_tells_dates_gaps_and_shares(done: Job, own: Job) -> None:
+    summary = run_job(own, scheduler="synchronous")
+
+    assert summary.dates_produced == summary.days == len(own.days)
+    assert sum(summary.status.values()) == len(own.days) * len(own.grid.tiles)
+    assert summary.provisional + summary.status["final"] <= sum(summary.status.values())
+    assert sum(summary.shares.values()) == pytest.approx(1)
+    assert summary.pixels_per_second > 0
+    assert str(own.cube) in summary.lines()[0]
+    assert cube_status(done.cube).status == summary.status
+
+
+def test_a_longer_period_keeps_what_is_done_and_adds_the_rest(season: Season, own: Job) -> None:
+    short = replace(own, start=day(6), end=day(9))
+    run_here(short)
+    hashes = read_tables(own.cube)
+
+    told = run_here(own)
+
+    first = next(step for step in told if step.stage == "fuse")
+    assert first.total == (len(own.days) - len(short.days)) * len(own.grid.tiles)
+    grown = read_tables(own.cube)
+    kept = [grown.days.index(when) for when in hashes.days]
+    for name, values in hashes.arrays.items():
+        np.testing.assert_array_equal(grown.arrays[name][kept], values)
+
+
+def test_new_images_at_the_end_finish_the_cube_without_refresh(tmp_path: Path) -> None:
+    season = make_season(tmp_path / "files")
+    job = season.job()
+    young = replace(season, fine_days=season.fine_days[:-1], coarse_days=season.coarse_days[:-8])
+    write_catalog(young)
+    run_here(job)
+    early = cube_status(job.cube)
+
+    write_catalog(season)
+    run_here(job)
+
+    late = cube_status(job.cube)
+    assert late.status.get("final", 0) > early.status.get("final", 0)
+    anew = elsewhere(job, "anew.zarr")
+    run_here(anew)
+    assert cube_status(anew.cube).status == late.status
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method": Method(name="linear", checkpoint=None)},
+        {"rules": PairRules(min_clear=0.95, max_span_days=16)},
+    ],
+    ids=["method", "rules"],
+)
+def test_another_configuration_is_refused_untouched_and_made_with_refresh(
+    own: Job, season: Season, changes: dict[str, object]
+) -> None:
+    run_here(own)
+    before, items = chunks(own.cube), (own.inputs / "items.json").read_bytes()
+    other = replace(own, **changes)  # type: ignore[arg-type]
+
+    with pytest.raises(StaleError, match="finished tile-days"):
+        run_here(other)
+    assert chunks(own.cube) == before
+    assert (own.inputs / "items.json").read_bytes() == items
+
+    run_here(other, refresh=True)
+    told = run_here(other)
+    assert not [step for step in told if step.stage == "fuse"]
+    anew = elsewhere(other, "anew.zarr")
+    run_here(anew)
+    assert chunks(other.cube) == chunks(anew.cube)
+
+
+def test_a_changed_scene_is_refused_untouched_and_read_again_with_refresh(
+    tmp_path: Path,
+) -> None:
+    season = make_season(tmp_path / "files")
+    job = season.job()
+    run_here(job)
+    before = chunks(job.cube)
+    reference = season.fine_days[1]
+    image = season.image("fine", reference)
+    image.write_bytes(season.image("fine", season.fine_days[2]).read_bytes())
+    os.utime(image, ns=(1, 1))
+
+    with pytest.raises(StaleError, match=r"tile 0: 2023-05-\d\d"):
+        run_here(job)
+    assert chunks(job.cube) == before
+
+    told = run_here(job, refresh=True)
+    assert {step.day for step in told if step.stage == "ingest"} == {reference}
+    assert chunks(job.cube) != before
+
+
+def test_a_second_run_on_the_cube_is_refused(own: Job) -> None:
+    with locked(own), pytest.raises(CubeBusyError, match=f"process {os.getpid()}"):
+        run_here(own)
+    assert not own.cube.exists()
+    run_here(own)
+
+
+def test_a_scene_that_cannot_be_read_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    season = make_season(tmp_path / "files")
+    job = season.job()
+    whole = elsewhere(job, "whole.zarr")
+    broken = season.image("fine", season.fine_days[1])
+    content, times = broken.read_bytes(), (broken.stat().st_atime_ns, broken.stat().st_mtime_ns)
+    broken.write_bytes(b"x" * len(content))
+    os.utime(broken, ns=times)
+
+    summary = run_job(job, scheduler="synchronous")
+
+    assert not summary.ok
+    assert len(summary.errors) == 1
+    for part in (f"fine-{season.fine_days[1]}", "data", "tiles 0 to 1"):
+        assert part in summary.errors[0]
+    assert summary.errors[0] in "\n".join(summary.lines())
+    tables = read_tables(job.cube)
+    failed = tables.arrays["status"] == Status.FAILED
+    assert failed[tables.days.index(season.fine_days[1])].all()
+    assert failed.sum() == len(job.grid.tiles) == summary.failed
+
+    broken.write_bytes(content)
+    os.utime(broken, ns=times)
+    run_here(job)
+    run_here(whole)
+    assert chunks(job.cube) == chunks(whole.cube)
+    assert cube_status(job.cube).ok
+
+
+def die_once(task: Path) -> str:
+    """Kills its worker the first time."""
+    if not task.exists():
+        task.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task.name
+
+
+def test_a_task_whose_worker_dies_is_run_again(two_workers: Executor, tmp_path: Path) -> None:
+    outcomes = list(two_workers.map(die_once, [tmp_path / "one"]))
+
+    assert [(one.result, one.error) for one in outcomes] == [("one", None)]
+
+
+def die_always(task: int) -> int:
+    if task == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task * task
+
+
+def test_a_task_that_kills_its_workers_is_an_error_and_the_others_go_on(
+    two_workers: Executor,
+) -> None:
+    outcomes = {one.task: one for one in two_workers.map(die_always, range(5))}
+
+    assert {task: one.result for task, one in outcomes.items() if task != 2} == {
+        0: 0,
+        1: 1,
+        3: 9,
+        4: 16,
+    }
+    assert outcomes[2].result is None
+    assert "KilledWorker" in str(outcomes[2].error)
+
+
+def raise_on_odd(task: int) -> int:
+    if task % 2:
+        raise ValueError(f"{task} is odd")
+    return -task
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_every_task_has_one_outcome_and_an_error_is_told(
+    processes: bool, two_workers: Executor
+) -> None:
+    drawn: list[int] = []
+
+    def draw() -> Iterator[int]:
+        for task in range(9):
+            drawn.append(task)
+            yield task
+
+    with executor(scheduler="synchronous") as here:
+        ex = two_workers if processes else here
+        outcomes = sorted(ex.map(raise_on_odd, draw()), key=lambda one: one.task)
+
+    assert drawn == list(range(9))
+    assert [one.task for one in outcomes] == drawn
+    assert [one.result for one in outcomes] == [0, None, -2, None, -4, None, -6, None, -8]
+    assert all("is odd" in str(one.error) for one in outcomes[1::2])
+
+
+def test_another_process_may_join_by_the_address(two_workers: Executor) -> None:
+    address = two_workers.scheduler_address
+    assert address is not None
+    with executor(scheduler=address) as joined:
+        assert [one.result for one in joined.map(abs, [-3])] == [3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"workers": 0}, "workers=0"), ({"scheduler": "cloud"}, "'cloud' is none of")],
+)
+def test_an_executor_that_cannot_be_is_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message), executor(**arguments):
+        pass
+
+
+BAD = {
+    "outside": (
+        lambda job: replace(job, grid=make_grid_far_away()),
+        CatalogError,
+        "no usable item of fine",
+    ),
+    "long ago": (
+        lambda job: replace(job, start=day(-900), end=day(-890)),
+        CatalogError,
+        "no usable item of fine",
+    ),
+    "no collection": (
+        lambda job: replace(job, coarse=replace(job.coarse, collection="viirs")),
+        CatalogError,
+        "no collection 'viirs'",
+    ),
+    "no catalogue": (
+        lambda job: replace(job, fine=Source(catalog="nowhere.json", collection="fine")),
+        CatalogError,
+        "no catalogue at",
+    ),
+    "no method": (
+        lambda job: replace(job, method=Method(name="magic")),
+        CheckpointError,
+        "no method 'magic'",
+    ),
+    "no checkpoint": (
+        lambda job: replace(job, method=Method(checkpoint="/nowhere")),
+        CheckpointError,
+        "is not a checkpoint",
+    ),
+}
+
+
+def make_grid_far_away() -> Grid:
+    near = make_grid()
+    box = near.fine.boundingbox
+    return Grid.from_bounds(
+        (box.left, box.bottom + 480_000, box.right, box.top + 480_000),
+        crs="EPSG:32633",
+        ratio=near.ratio,
+        tile=near.tile,
+    )
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_error_and_nothing_is_written(own: Job, case: str) -> None:
+    change, kind, message = BAD[case]
+
+    with pytest.raises(kind, match=message) as refusal:
+        run_here(change(own))
+
+    assert isinstance(refusal.value, ValueError)
+    assert {path.name for path in own.cube.parent.iterdir()} <= {"own.zarr.lock"}
+
+
+def test_a_missing_asset_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    season = make_season(tmp_path / "files")
+    season.image("coarse", day(5)).unlink()
+    job = season.job(start=day(2), end=day(6), cube=tmp_path / "out" / "season.zarr")
+
+    with pytest.raises(CatalogError, match="coarse-2023-05-06"):
+        run_here(job)
+
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"season.zarr.lock"}
+
+
+def test_a_checkpoint_with_other_bands_is_refused(
+    own: Job, one_band_checkpoint: Callable[[str], Path]
+) -> None:
+    other = replace(own, method=Method(checkpoint=str(one_band_checkpoint("swir16"))))
+
+    with pytest.raises(JobError, match=r"made for the bands swir16, but fine and coarse share"):
+        run_here(other)
+
+    assert not own.inputs.exists()
+
+
+@pytest.fixture
+def one_band_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
+    def make(band: str) -> Path:
+        import json
+
+        folder = tmp_path / "weights"
+        folder.mkdir()
+        card = {
+            "bands": [band],
+            "network": {},
+            "sampling": {"steps": 1, "halo_px": 0},
+            "frame": {},
+        }
+        (folder / "card.json").write_text(json.dumps(card))
+        (folder / "weights.safetensors").write_bytes(b"")
+        return folder
+
+    return make
+
+
+def test_a_cube_of_another_grid_is_refused_untouched(own: Job, done: Job) -> None:
+    job = elsewhere(own, "grid.zarr")
+    run_here(replace(job, start=day(8), end=day(10)))
+    before = chunks(job.cube)
+
+    with pytest.raises(JobError, match="another cube path"):
+        run_here(replace(job, grid=make_grid(tile_cells=2)))
+
+    assert chunks(job.cube) == before
+
+
+def test_a_path_that_holds_no_cube_has_no_status(tmp_path: Path, done: Job) -> None:
+    with pytest.raises(CubeError, match="there is no cube at"):
+        cube_status(tmp_path / "none.zarr")
+    with pytest.raises(CubeError, match="is no fused cube"):
+        cube_status(done.inputs / "fine.zarr")
+
+
+def test_a_day_is_explained_tile_by_tile(done: Job) -> None:
+    told = explain_day(done, day(12))
+
+    assert len(told) == len(done.grid.tiles)
+    assert all("fused from 2023-05-09" in text for text in told)
+
+
+def test_the_statistics_of_the_first_plan_stay_for_the_life_of_the_cube(tmp_path: Path) -> None:
+    season = make_season(tmp_path / "files")
+    short = season.job(start=day(8), end=day(9), rules=PairRules(min_clear=0.5, max_span_days=8))
+    run_here(short)
+    with executor(scheduler="synchronous"):
+        first = plan(short).recipe
+
+    longer = replace(short, end=day(14))
+    run_here(longer)
+    grown = plan(longer).recipe
+    anew = elsewhere(longer, "anew.zarr")
+    run_here(anew)
+
+    assert (grown.centre, grown.spread) == (first.centre, first.spread)
+    assert plan(anew).recipe.centre != first.centre
