@@ -114,8 +114,9 @@ def pack(reflectance: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int16], NDA
     ``pack`` undoes ``unpack`` exactly.
     """
     known = np.isfinite(reflectance)
-    dn = np.rint(np.where(known, reflectance, 0) / SCALE)
-    clipped = known & ((dn < VALID_MIN) | (dn > VALID_MAX))
+    with np.errstate(over="ignore"):  # beyond float32 is beyond the range, and clipped
+        dn = np.rint(np.where(known, reflectance, 0) / SCALE)
+    clipped = (dn < VALID_MIN) | (dn > VALID_MAX)
     dn = np.clip(dn, VALID_MIN, VALID_MAX)
     return np.where(known, dn, FILL).astype(np.int16), clipped
 

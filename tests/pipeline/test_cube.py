@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyproj import Transformer
 from rasterio.crs import CRS
@@ -30,14 +30,18 @@ def test_packing_undoes_unpacking_for_every_stored_value() -> None:
     assert not clipped.any()
 
 
-@given(st.floats(width=32))
+@given(st.floats(width=32) | st.floats(-0.3, 1.7, width=32))
+@example(float(np.finfo(np.float32).max))
 def test_packing_rounds_clips_and_says_where(value) -> None:
     packed, clipped = pack(np.array([value], np.float32))
     if not np.isfinite(value):
         assert (packed[0], clipped[0]) == (-9999, False)
+    elif clipped[0]:
+        assert packed[0] == (16000 if value > 0 else -2000)
+        assert value > 1.6 or value < -0.2
     else:
-        assert packed[0] == min(max(round(value / 1e-4), -2000), 16000)
-        assert clipped[0] == (not -2000 <= round(value / 1e-4) <= 16000)
+        assert -2000 <= packed[0] <= 16000
+        assert abs(packed[0] - value / 1e-4) < 0.501  # float32 has 0.001 DN to spare up here
 
 
 @given(st.dates())
