@@ -211,7 +211,7 @@ def ingest_block(task: IngestTask) -> IngestReport:
         surface = scene.water * WATER | scene.snow * SNOW | poor * HIGH_AEROSOL
         arrays = dict(zip(inputs.bands, dn[:, None], strict=True)) | {
             "clear": scene.clear[None].astype(np.uint8),
-            "surface": np.where(scene.clear, surface, 0)[None].astype(np.uint8),
+            "surface": surface[None].astype(np.uint8),
             "source": scene.source[None],
         }
         cube = Path(task.folder) / f"{task.role}.zarr"

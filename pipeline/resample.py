@@ -37,17 +37,16 @@ def to_lattice(
         height, width = target.shape.yx
         at = (..., slice(offset[0], offset[0] + height), slice(offset[1], offset[1] + width))
         return values[at], marks[at]
-    clear = np.logical_and.reduce(np.isfinite(values))
-    # The warp gives 0, not clear, outside the scene.
-    layers = np.concatenate([clear[None], marks]).astype(np.uint8)
-    near = _warp(layers, source, target, Resampling.nearest).astype(bool)
-    smooth = _warp(values, source, target, Resampling.bilinear, nodata=np.nan)
+    near = _warp(marks.astype(np.uint8), source, target, Resampling.nearest).astype(bool)
+    # A band at a time: together GDAL holds a pixel for known where any band is.  Alone, a pixel is
+    # known exactly where the pixel of the source it falls in is.
+    smooth = np.concatenate(
+        [_warp(one[None], source, target, Resampling.bilinear, nodata=np.nan) for one in values]
+    )
     # Cubic weights are partly negative and would be unstable over part of their support, so
     # cubic counts only where it has met no NaN.
     sharp = _warp(values, source, target, Resampling.cubic)
-    result = np.where(np.isfinite(sharp), sharp, smooth)
-    result[:, ~near[0]] = np.nan
-    return result, near[1:]
+    return np.where(np.isfinite(smooth) & np.isfinite(sharp), sharp, smooth), near
 
 
 def _same_lattice(source: GeoBox, target: GeoBox) -> tuple[int, int] | None:

@@ -163,16 +163,20 @@ def test_a_scene_of_the_next_zone_is_resampled_to_the_right_place(tmp_path) -> N
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 2**31), st.floats(0.1, 0.6), st.floats(0.05, 29.9))
-def test_a_constant_with_holes_stays_that_constant(seed: int, share: float, shift: float) -> None:
+@given(st.integers(0, 2**31), st.floats(0.1, 0.6), st.sampled_from([0.5, 7.0, 14.0, 16.0, 29.0]))
+def test_a_constant_with_holes_stays_that_constant_and_keeps_its_holes(
+    seed: int, share: float, shift: float
+) -> None:
     rng = np.random.default_rng(seed)
     source = box((40, 40), 400005.0, 5100015.0)
     target = box((20, 20), 400005.0 + 300 + shift, 5100015.0 - 300 - shift)
     values = np.full((2, 40, 40), 0.37, np.float32)
-    values[:, rng.random((40, 40)) < share] = np.nan
+    values[rng.random((2, 40, 40)) < share] = np.nan
     result, marks = to_lattice(values, np.zeros((1, 40, 40), bool), source, target)
     known = np.isfinite(result)
-    assert known.any()
+    rows = np.floor((300 + shift + 15 + 30 * np.arange(20)) / 30).astype(int)
+    nearest = np.isfinite(values[np.ix_([0, 1], rows, rows)])
+    np.testing.assert_array_equal(known, nearest)
     np.testing.assert_allclose(result[known], 0.37, atol=1e-6)
     assert not marks.any()
 
