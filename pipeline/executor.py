@@ -19,7 +19,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _AHEAD = 3
-"""Tasks handed to the scheduler per worker: one at work, the others so that it never waits."""
+"""Tasks in the scheduler's hands per worker, so that a worker that is done never waits."""
 
 _SACRIFICED = 2
 """Workers that may die over a task before another death makes it an error."""
@@ -95,7 +95,8 @@ def _there(
     crew: _Crew, function: Callable[[Task], Result], tasks: Iterable[Task], gpu: bool
 ) -> Iterator[Outcome[Task, Result]]:
     resources = {"GPU": 1} if gpu and crew.gpus else None
-    slots = (crew.gpus if resources else crew.workers) * _AHEAD
+    # Tasks that ask for a resource are not queued but given to a worker at once.
+    slots = crew.gpus if resources else crew.workers * _AHEAD
     waiting = iter(tasks)
     at_work: dict[Any, Task] = {}
 
@@ -109,6 +110,9 @@ def _there(
     futures = as_completed([submit(task) for task in islice(waiting, slots)])
     try:
         for future in futures:
+            if future.status not in ("finished", "error", "cancelled"):
+                futures.add(future)  # its worker died with the answer: it is computed again
+                continue
             task = at_work.pop(future)
             yield _outcome(task, future)
             future.release()
@@ -164,7 +168,18 @@ def _processes(stack: ExitStack, workers: int, cards: list[str]) -> _Crew:
         "cls": Scheduler,
         "options": {"dashboard_address": ":0", "host": "127.0.0.1", "protocol": "tcp://"},
     }
-    with dask.config.set({"distributed.scheduler.allowed-failures": _SACRIFICED}):
+    settings = {
+        "distributed.scheduler.allowed-failures": _SACRIFICED,
+        # One task a worker at a time, the others wait in the scheduler: those that sat beside
+        # a task that kills its worker would be taken for killers too.
+        "distributed.scheduler.worker-saturation": 1.0,
+        # A worker sets up its own logging as it starts, and would tell the terminal so.
+        "distributed.nanny.pre-spawn-environ": {
+            **dask.config.get("distributed.nanny.pre-spawn-environ"),
+            "DASK_LOGGING__DISTRIBUTED": "critical",
+        },
+    }
+    with dask.config.set(settings):
         cluster = stack.enter_context(
             SpecCluster(workers=specs, scheduler=scheduler, silence_logs=logging.CRITICAL)
         )
@@ -183,11 +198,7 @@ def _worker(cards: list[str]) -> dict[str, Any]:
             "host": "127.0.0.1",
             "dashboard_address": ":0",
             "resources": {"GPU": 1} if cards else {},
-            "env": {
-                "CUDA_VISIBLE_DEVICES": ",".join(cards),
-                # A worker sets up its own logging and would tell the terminal that it starts.
-                "DASK_LOGGING__DISTRIBUTED": "critical",
-            },
+            "env": {"CUDA_VISIBLE_DEVICES": ",".join(cards)},
             "memory_limit": 0,
         },
     }

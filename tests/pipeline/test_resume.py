@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from pipeline.cube import Status
 from pipeline.job import Job
 from pipeline.lock import CubeBusyError
 from pipeline.run import cube_status, run_job
-from pipeline.store import read_tables
+from pipeline.store import read_tables, write_tables
 from tests.pipeline.test_run import chunks, run_here
 from tests.season import Season, make_season
 
@@ -105,7 +106,13 @@ def test_killed_with_its_workers_at_work_it_leaves_none_behind_and_resumes(
     season: Season, whole: Job, tmp_path: Path
 ) -> None:
     job = season.job(cube=tmp_path / "killed.zarr")
-    kill_after(start(job, tmp_path / "run.py", "processes"), "fuse", 2)
+    run = start(job, tmp_path / "run.py", "processes")
+    assert run.stdout is not None
+    assert any(line.startswith("fuse ") for line in run.stdout)
+    workers = psutil.Process(run.pid).children(recursive=True)
+    assert workers
+    kill_after(run, "fuse", 1)
+    assert not psutil.wait_procs(workers, timeout=30)[1]
     tables = read_tables(job.cube)
     assert (tables.arrays["status"] == Status.RUNNING).any()
 
@@ -137,8 +144,6 @@ def test_what_the_tables_call_running_is_made_again(season: Season, tmp_path: Pa
     short = replace(job, start=job.days[0], end=job.days[5])
     run_here(short)
     assert cube_status(short.cube).ok
-    from pipeline.store import write_tables
-
     write_tables(job.cube, {"status": Status.RUNNING}, days=[short.days[2]], tile=1)
 
     told = run_here(short)

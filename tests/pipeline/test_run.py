@@ -260,7 +260,10 @@ def test_a_scene_that_cannot_be_read_is_named_and_the_others_go_on(tmp_path: Pat
     os.utime(broken, ns=times)
     run_here(job)
     run_here(whole)
-    assert chunks(job.cube) == chunks(whole.cube)
+    # The statistics were frozen without the scene, so only the identities differ.
+    cured, clean = chunks(job.cube), chunks(whole.cube)
+    assert {name for name in clean if cured[name] != clean[name]} <= {"plan_hash/c/0/0"}
+    assert cured.keys() == clean.keys()
     assert cube_status(job.cube).ok
 
 
