@@ -55,7 +55,7 @@ class GridConfig(_Section):
 class PairsConfig(_Section):
     """Which Landsat images may serve as the references of a day."""
 
-    min_clear: float = Field(default=0.6, gt=0, le=1)
+    min_clear: float = Field(default=0.3, gt=0, le=1)
     """Least clear fraction of a tile for its image to be a reference."""
 
     max_span_days: int = Field(default=64, ge=2)

@@ -1,13 +1,16 @@
 """``daily30 demo``: the embedded sample, the normal run, and the comparison with the truth."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from flows.config import region_job
-from flows.show import lines, progress
-from pipeline.run import run_job
+from flows.show import lines, progress, table
+from pipeline.report import picture
+from pipeline.run import executor, run_job
 from pipeline.sample import write_sample
+from pipeline.score import score
 
 
 def run_demo(folder: Path, *, workers: int | None, out: Console, log: Console) -> bool:
@@ -16,10 +19,28 @@ def run_demo(folder: Path, *, workers: int | None, out: Console, log: Console) -
     Nothing of the run knows that the images are simulated.  Returns whether every tile-day that
     could be fused was.
     """
-    region = folder / "region.yaml"
+    region, truth = folder / "region.yaml", folder / "truth.zarr"
     if not region.exists():
+        lines(log, ("simulating 90 days of Landsat and MODIS scenes",))
         write_sample(folder, seed=0, days=90)
+    job = region_job(region)
     with progress(log) as on_progress:
-        summary = run_job(region_job(region), workers=workers, on_progress=on_progress)
+        summary = run_job(job, workers=workers, on_progress=on_progress)
     lines(out, summary.lines())
+    lines(log, ("comparing with the truth",))
+    with executor(workers, device="cpu") as ex:
+        rows = score(job, truth, ex)
+    drawn = picture(job, truth, folder / "demo.png")
+    table(out, mark_best(rows), title="RMSE of reflectance on the fused pixels, mean of the bands")
+    lines(out, (f"cube: {job.cube}", f"picture: {drawn}"))
     return summary.ok
+
+
+def mark_best(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Numbers as text of four digits, the smallest error of each column marked by a star."""
+    marked = [dict(row) for row in rows]
+    for column in (name for name in rows[0] if name.startswith("RMSE")):
+        values = [float(str(row[column])) for row in rows]
+        for row, value in zip(marked, values, strict=True):
+            row[column] = f"{value:.4f}" + ("*" if value == min(values) else " ")
+    return marked

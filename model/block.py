@@ -98,6 +98,6 @@ class Block:
         """
         fine = np.isfinite(self.fine_before).all(0) & np.isfinite(self.fine_after).all(0)
         references = np.isfinite(self.coarse_before).all(0) & np.isfinite(self.coarse_after).all(0)
-        cells = np.isfinite(self.coarse).all(1) & references
+        cells = np.asarray(np.isfinite(self.coarse).all(1) & references)
         inner = cells[:, COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
         return fine & inner.repeat(self.ratio, 1).repeat(self.ratio, 2)

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 
 from model.card import CARD, WEIGHTS, CheckpointError, read_card
@@ -36,4 +35,4 @@ def load(folder: Path) -> tuple[Network, dict[str, Any]]:
         raise CheckpointError(
             f"the weights in {folder} do not fit the network of their card: {' '.join(first)}"
         ) from error
-    return network.eval().to(memory_format=torch.channels_last), card
+    return network.eval(), card

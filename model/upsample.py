@@ -21,14 +21,14 @@ def smooth(cells: Array, ratio: int) -> Array:
     """
     cells = fill_nearest(cells)
     rows, cols = (_smoothing(n, ratio) for n in cells.shape[-2:])
-    return rows @ cells @ cols.T
+    return np.asarray(rows @ cells @ cols.T, np.float32)
 
 
 def bilinear(cells: Array, ratio: int) -> Array:
     """Interpolate between cell centres; shapes and unknown cells as in ``smooth``."""
     cells = fill_nearest(cells)
     rows, cols = (_interpolation(n, ratio) for n in cells.shape[-2:])
-    return rows @ cells @ cols.T
+    return np.asarray(rows @ cells @ cols.T, np.float32)
 
 
 def fill_nearest(images: Array) -> Array:

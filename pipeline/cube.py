@@ -129,7 +129,8 @@ def unpack(dn: NDArray[np.int16]) -> NDArray[np.float32]:
 def arrays(role: Role, grid: Grid, time: int, bands: Sequence[str]) -> dict[str, ArraySpec]:
     """Every data array of a cube of ``time`` days, in the order they are written."""
     rows, cols = grid.coarse_shape if role == "coarse" else grid.shape
-    chunk = (rows, cols) if role == "coarse" else (grid.tile, grid.tile)
+    side = grid.tile * (grid.tiles_together if role == "fine" else 1)
+    chunk = (rows, cols) if role == "coarse" else (side, side)
     tiles = 1 if role == "coarse" else len(grid.tiles)
 
     def pixels(dtype: str, fill: int = 0, **attrs: Any) -> ArraySpec:

@@ -22,6 +22,13 @@ from rasterio import Affine
 ON_LATTICE = 1e-6
 """Share of a coarse cell by which a bound may miss an edge and still count as lying on it."""
 
+READ_TOGETHER = 512
+"""Pixels a side up to which small tiles are read, and stored as inputs, in one chunk.
+
+A block with its halo then touches few chunks: with 96-pixel tiles each in a chunk of its own, a
+task spent more time opening nine chunks a band and day than fusing.
+"""
+
 LARGEST = 200_000
 """Pixels a side beyond which a region is surely a mistake (6000 km at 30 m)."""
 
@@ -203,6 +210,11 @@ class Grid:
             for row in range(rows)
             for col in range(cols)
         )
+
+    @property
+    def tiles_together(self) -> int:
+        """Tiles along each side of a chunk of the fine input cube."""
+        return max(1, READ_TOGETHER // self.tile)
 
     def block(self, tile: Tile, halo: int) -> tuple[slice, slice]:
         """The fine pixels (y, x) of a tile and its halo.

@@ -10,6 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from model.block import COARSE_PAD
+from pipeline.chunk_cache import read_day
 from pipeline.coarse_fill import fill_coarse
 from pipeline.cube import day_date, day_number, unpack
 from pipeline.store import CubeError
@@ -42,7 +43,7 @@ class FineImages:
             self._masks[day] = (
                 np.zeros(self._shape, np.bool_)
                 if place is None
-                else np.asarray(self._clear[(place, *self._at)]) != 0
+                else read_day(self._clear, place, self._at) != 0
             )
         return self._masks[day]
 
@@ -57,12 +58,12 @@ class FineImages:
         clear = self.clear(day)
         if not clear.any():
             return image, clear, np.zeros(self._shape, np.uint8)
-        at = (self._place[day_number(day)], *self._at)
+        place = self._place[day_number(day)]
         for target, band in zip(image, self._bands, strict=True):
-            target[...] = unpack(np.asarray(band[at]))
+            target[...] = unpack(read_day(band, place, self._at))
         clear = clear & np.all(np.isfinite(image), axis=0)
         image[:, ~clear] = np.nan
-        return image, clear, np.where(clear, np.asarray(self._surface[at]), np.uint8(0))
+        return image, clear, np.where(clear, read_day(self._surface, place, self._at), np.uint8(0))
 
 
 class CoarseImages:
@@ -94,7 +95,7 @@ class CoarseImages:
         """(time,) share of ``cells`` seen clear."""
         places = [self._place.get(day_number(day)) for day in days]
         shares = [
-            0.0 if at is None else float((np.asarray(self._clear[(at, *cells)]) != 0).mean())
+            0.0 if at is None else float((read_day(self._clear, at, cells) != 0).mean())
             for at in places
         ]
         return np.array(shares, np.float32)
@@ -128,24 +129,13 @@ class CoarseImages:
         )
 
     def _load(self, numbers: Sequence[int]) -> None:
-        missing = [n for n in numbers if n not in self._raw]
-        # Consecutive days in one request: Zarr then reads their chunks side by side.
-        for first, last in _stretches(missing):
-            time = slice(self._place[first], self._place[last] + 1)
-            at = (time, *self._read_at)
-            values = np.stack([unpack(np.asarray(band[at])) for band in self._bands], 1)
-            for offset, number in enumerate(range(first, last + 1)):
-                self._raw[number] = values[offset]
-
-
-def _stretches(numbers: Sequence[int]) -> list[tuple[int, int]]:
-    stretches: list[tuple[int, int]] = []
-    for number in numbers:
-        if stretches and number == stretches[-1][1] + 1:
-            stretches[-1] = stretches[-1][0], number
-        else:
-            stretches.append((number, number))
-    return stretches
+        rows, cols = self._read_at
+        for number in numbers:
+            if number not in self._raw:
+                place = self._place[number]
+                self._raw[number] = np.stack(
+                    [unpack(read_day(band, place, (rows, cols))) for band in self._bands]
+                )
 
 
 def open_input(inputs: Path, role: str) -> zarr.Group:

@@ -27,9 +27,6 @@ from pipeline.grid import Grid
 from pipeline.load import load_coarse, load_fine
 from pipeline.store import write_block
 
-GROUP = 1024
-"""Side in fine pixels up to which tiles are read together."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Collected:
@@ -172,8 +169,8 @@ def ingest_tasks(
 
 
 def _groups(grid: Grid) -> list[tuple[int, ...]]:
-    """The tiles in rectangles of at most ``GROUP`` pixels a side (at least one tile each)."""
-    side = max(1, GROUP // grid.tile)
+    """The tiles in the rectangles that share a chunk of the fine input cube."""
+    side = grid.tiles_together
     rows, cols = grid.tile_shape
     return [
         tuple(

@@ -34,7 +34,7 @@ class Source:
 class PairRules:
     """Which fine dates may serve as references of a tile."""
 
-    min_clear: float = 0.6
+    min_clear: float = 0.3
     """Least clear fraction of the tile."""
 
     max_span_days: int = 64
@@ -42,7 +42,7 @@ class PairRules:
 
     def __post_init__(self) -> None:
         if not 0 < self.min_clear <= 1:
-            raise JobError(f"min_clear={self.min_clear} is no fraction; use e.g. 0.6")
+            raise JobError(f"min_clear={self.min_clear} is no fraction; use e.g. 0.3")
         if self.max_span_days < 2:
             raise JobError(
                 f"max_span_days={self.max_span_days} leaves no day between two references; "

@@ -51,7 +51,7 @@ class Day:
 NAIVE: Mapping[str, Callable[[Day], Array]] = {
     "copy-before": lambda day: day.fine_before,
     "copy-after": lambda day: day.fine_after,
-    "mean": lambda day: (day.fine_before + day.fine_after) / 2,
+    "mean": lambda day: np.float32(0.5) * (day.fine_before + day.fine_after),
     "linear": lambda day: day.linear,
     "delta-before": lambda day: day.delta_before,
     "delta-after": lambda day: day.delta_after,

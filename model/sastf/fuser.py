@@ -106,10 +106,8 @@ class SastfFuser:
                     self._to_device(smooth(block.coarse[days], block.ratio)),
                 ),
                 weight.to(self.device),
-                *(
-                    torch.as_tensor(values, device=self.device).expand(count, -1)
-                    for values in (block.centre, block.spread)
-                ),
+                torch.as_tensor(block.centre, device=self.device).expand(count, -1),
+                torch.as_tensor(block.spread, device=self.device).expand(count, -1),
                 block.ratio,
             )
             features = []
@@ -159,7 +157,7 @@ class SastfFuser:
         stride = self.network.config.stride
         for dim in (-1, -2):
             tensor = reflect_to_multiple(tensor, dim, stride)
-        return tensor.contiguous(memory_format=torch.channels_last)
+        return tensor.contiguous()
 
 
 def date_vector(weight: Tensor, days_before: Tensor, days_after: Tensor) -> Tensor:

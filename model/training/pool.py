@@ -52,7 +52,7 @@ def make(index: int, *, out: Path, seed: int, generator: str) -> None:
 
 def main() -> None:
     """Fill a pool on all cores; start it again and it goes on."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description="Simulate worlds for training.")
     parser.add_argument("out", type=Path)
     parser.add_argument("--worlds", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)

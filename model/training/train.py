@@ -51,6 +51,8 @@ EMA = 0.998
 KNEE = 0.1
 """Charbonnier: squares below a tenth of the spread, absolute values above."""
 LOG_EVERY, CHECK_EVERY = 50, 500
+CHECKED = 48
+"""Examples of the other generator that a model is chosen on."""
 
 
 def batches(source: Iterator[Triplet]) -> Iterator[list[Triplet]]:
@@ -63,8 +65,7 @@ def to_view(batch: list[Triplet]) -> tuple[View, Tensor, Tensor, Tensor]:
     """The network's view of a batch, its dates, the truth and the spread."""
 
     def stack(name: str) -> Tensor:
-        images = torch.from_numpy(np.stack([getattr(t, name) for t in batch]))
-        return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
+        return torch.from_numpy(np.stack([getattr(t, name) for t in batch]))
 
     t0, t1, t2 = torch.tensor([t.days for t in batch]).T
     weight = (t1 - t0) / (t2 - t0)
@@ -160,14 +161,19 @@ def train(
     else:
         network, _ = checkpoint.load(start)
         history = read_card(start)["training"]
-    network = network.to(memory_format=torch.channels_last)
     average = deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.Adam(network.parameters(), rate)
-    held = list(islice(triplets(other, patch=128, seed=0, augment=False), 48))
+    held = list(islice(triplets(other, patch=128, seed=0, augment=False), CHECKED))
     source = batches(triplets(pool, patch=patch, seed=seed, augment=True))
     began, step, best, running = time.monotonic(), 0, math.inf, 0.0
     log: list[dict[str, float]] = []
-    while (share := (time.monotonic() - began) / (3600 * hours)) < 1 or step % CHECK_EVERY:
+    command = (
+        f"python -m model.training.train {pool.name} {other.name} OUT --hours {hours} "
+        f"--patch {patch} --rate {rate} --seed {seed}" + (" --start FIRST" if start else "")
+    )
+    share = 0.0
+    while share < 1 or step % CHECK_EVERY:
+        share = (time.monotonic() - began) / (3600 * hours)
         warm = min(1.0, (step + 1) / 200)
         for group in optimizer.param_groups:
             group["lr"] = rate * warm * max(0.5 * (1 + math.cos(math.pi * min(share, 1))), 0.01)
@@ -182,7 +188,7 @@ def train(
         with torch.no_grad():
             for a, b in zip(average.parameters(), network.parameters(), strict=True):
                 a.lerp_(b, 1 - keep)
-        running += float(loss)
+        running += loss.item()
         if step % LOG_EVERY == 0:
             print(
                 f"step {step} loss {running / LOG_EVERY:.5f} {100 * share:.0f} % of the time",
@@ -205,9 +211,7 @@ def train(
                         "training": [
                             *history,
                             {
-                                "command": f"python -m model.training.train {pool.name} {other.name} OUT"
-                                f" --hours {hours} --patch {patch} --rate {rate} --seed {seed}"
-                                + (" --start FIRST" if start else ""),
+                                "command": command,
                                 "seed": seed,
                                 "minutes": round((time.monotonic() - began) / 60, 1),
                                 "steps": step,
@@ -235,7 +239,7 @@ def _commit() -> str:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description="Train SA-STF on simulated worlds.")
     parser.add_argument("pool", type=Path)
     parser.add_argument("other", type=Path, help="pool of the other generator, for validation")
     parser.add_argument("out", type=Path)
@@ -244,7 +248,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=8e-4, help="learning rate at its highest")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, help="checkpoint to go on from")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     train(

@@ -7,6 +7,7 @@ are filled in time, holes of a reference from another date shifted by the coarse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ def triplets(pool: Path, *, patch: int, seed: int, augment: bool) -> Iterator[Tr
 
 
 def draw_triplet(
-    world: dict[str, NDArray], rng: np.random.Generator, *, patch: int, augment: bool
+    world: dict[str, NDArray[Any]], rng: np.random.Generator, *, patch: int, augment: bool
 ) -> Triplet:
     """One example out of one world."""
     days = world["days"]
@@ -88,7 +89,7 @@ def draw_triplet(
     return _augmented(triplet, rng) if augment else triplet
 
 
-def _dates(days: NDArray, rng: np.random.Generator) -> tuple[int, int, int]:
+def _dates(days: NDArray[Any], rng: np.random.Generator) -> tuple[int, int, int]:
     """Target in the middle, both spans about log-uniform from 1 to 60 days."""
     j = int(rng.integers(1, len(days) - 1))
     spans = np.exp(rng.uniform(0, np.log(MAX_SPAN_DAYS / 2), 2))
@@ -97,7 +98,7 @@ def _dates(days: NDArray, rng: np.random.Generator) -> tuple[int, int, int]:
     return i, j, k
 
 
-def _clouded(world: dict[str, NDArray], day: int, rng: np.random.Generator) -> Array:
+def _clouded(world: dict[str, NDArray[Any]], day: int, rng: np.random.Generator) -> Array:
     """A coarse day, part of it filled from the days around it as the pipeline fills clouds."""
     image, days = world["coarse"][day], world["days"]
     if rng.random() < 0.3:
@@ -129,7 +130,7 @@ def _padded(image: Array, at: tuple[int, int], patch: int) -> Array:
     return image[:, rows][:, :, cols]
 
 
-def _seen(world: dict[str, NDArray], truth: Array, rng: np.random.Generator) -> Array:
+def _seen(world: dict[str, NDArray[Any]], truth: Array, rng: np.random.Generator) -> Array:
     gain = 1 + float(world["path_gain"]) * (
         0.8 * rng.standard_normal() + 0.6 * rng.standard_normal(6)
     )
@@ -141,7 +142,7 @@ def _seen(world: dict[str, NDArray], truth: Array, rng: np.random.Generator) -> 
 def _augmented(triplet: Triplet, rng: np.random.Generator) -> Triplet:
     """Eight flips and turns, time reversed in half, brighter or darker, another colour."""
     gain = rng.uniform(0.8, 1.25) * rng.uniform(0.9, 1.1, (6, 1, 1)).astype(np.float32)
-    turn, flip, backwards = rng.integers(4), rng.random() < 0.5, rng.random() < 0.5
+    turn, flip, backwards = int(rng.integers(4)), rng.random() < 0.5, rng.random() < 0.5
 
     def changed(image: Array) -> Array:
         turned = np.rot90(image, turn, (1, 2))

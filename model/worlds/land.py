@@ -42,7 +42,7 @@ def _voronoi(rng: np.random.Generator, shape: tuple[int, int], pixels: float) ->
     turn, stretch = rng.uniform(0, np.pi), rng.uniform(1, 3)
     metric = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     metric[1] *= stretch
-    yx = np.stack(np.mgrid[: shape[0], : shape[1]], -1).reshape(-1, 2)
+    yx = np.mgrid[: shape[0], : shape[1]].reshape(2, -1).T
     return cKDTree(seeds @ metric.T).query(yx @ metric.T)[1].reshape(shape)
 
 

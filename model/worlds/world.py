@@ -54,20 +54,25 @@ class World:
         crop = rng.integers(0, len(land.crops), count).astype(np.int8)
         spread = np.array([c.spread_days for c in land.crops])[crop]
         hit = rng.random(count) < land.events
+        shift_days = (rng.standard_normal(count) * spread).astype(np.float32)
+        event_day = np.where(hit, rng.uniform(0, 130, count), NEVER).astype(np.float32)
+        event = rng.integers(0, 4, count).astype(np.int8)
+        soil = rng.lognormal(0, 0.2, count).astype(np.float32)
+        height_m = relief(rng, shape, land.relief_m).height_m
+        vigour = 1 + 0.6 * land.texture * rough_field(rng, shape, rng.uniform(2, 8))
+        grain, patches = rough_field(rng, shape, 1.2), rough_field(rng, shape, 6)
         return cls(
             recipe=recipe,
             parcel=parcel,
             cover=cover,
             crop=crop,
-            shift_days=(rng.standard_normal(count) * spread).astype(np.float32),
-            event_day=np.where(hit, rng.uniform(0, 130, count), NEVER).astype(np.float32),
-            event=rng.integers(0, 4, count).astype(np.int8),
-            soil=rng.lognormal(0, 0.2, count).astype(np.float32),
-            height_m=relief(rng, shape, land.relief_m).height_m,
-            vigour=1 + 0.6 * land.texture * rough_field(rng, shape, rng.uniform(2, 8)),
-            texture=1
-            + land.texture
-            * (0.6 * rough_field(rng, shape, 1.2) + 0.4 * rough_field(rng, shape, 6)),
+            shift_days=shift_days,
+            event_day=event_day,
+            event=event,
+            soil=soil,
+            height_m=height_m,
+            vigour=vigour,
+            texture=(1 + land.texture * (0.6 * grain + 0.4 * patches)).astype(np.float32),
         )
 
     def reflectance(self, day: float) -> Field:

@@ -1,0 +1,206 @@
+"""Pictures of a run: a target day beside its truth, and what single pixels went through."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # no screen is needed, and none is looked for
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+import zarr
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from model.block import COARSE_PAD
+from model.fuser import load_fuser
+from pipeline.choose import views
+from pipeline.cube import unpack
+from pipeline.images import array_of, day_axis, read_array
+from pipeline.job import Job
+from pipeline.quality import Quality
+from pipeline.recipe import make_recipe
+from pipeline.references import BlockAddress, read_block
+from pipeline.simulate.truth import open_truth
+from pipeline.store import open_cube
+from pipeline.survey import Survey
+
+FALSE_COLOUR = ("swir16", "nir08", "red")
+"""Water is black, bare ground pink, crops green."""
+
+BRIGHTEST = 0.45
+"""Reflectance shown as white."""
+
+LARGEST_ERROR = 0.15
+
+Image = NDArray[np.float32]
+"""(band, y, x) reflectance of the whole region."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayPanels:
+    """What the picture of a target day shows, each on the region's fine grid."""
+
+    day: date
+    before: Image
+    after: Image
+    coarse: Image
+    anomaly: Image
+    spans: str
+    """From when to when the references are, for the captions."""
+
+
+def picture(job: Job, truth: Path, out: Path) -> Path:
+    """Draw the most flooded fused day of a sample's cube beside its truth, and two pixels.
+
+    Above: coarse image, both references, fused, truth; below: errors of the fused image and of
+    ``anomaly``, the strongest naive method, on one scale, and the near infrared of a flooded and
+    a harvested pixel through the whole period.  Writes ``out`` (PNG) and returns it.
+    """
+    cube, real = open_cube(job.cube), open_truth(truth)
+    day = flood_day(cube, real)
+    panels = _panels(job, day)
+    fused, true = (_image(source, day, FALSE_COLOUR) for source in (cube, real))
+    bands = make_recipe(job).bands
+    whole_truth = _image(real, day, bands)
+    order = [bands.index(name) for name in FALSE_COLOUR]
+
+    figure = plt.figure(figsize=(17, 8.6), layout="constrained")
+    grid = figure.add_gridspec(2, 10)
+    top = (
+        (f"MODIS, {day} (480 m, clouds filled)", panels.coarse[order]),
+        (f"Landsat before {panels.spans.split('|')[0]}", panels.before[order]),
+        (f"Landsat after {panels.spans.split('|')[1]}", panels.after[order]),
+        (f"{job.method.name}, {day} (30 m)", fused),
+        (f"truth, {day}", true),
+    )
+    for place, (title, image) in enumerate(top):
+        _show(figure.add_subplot(grid[0, 2 * place : 2 * place + 2]), image, title)
+    errors = (
+        (f"error of {job.method.name}", _image(cube, day, bands) - whole_truth),
+        ("error of anomaly", panels.anomaly - whole_truth),
+    )
+    for place, (title, error) in enumerate(errors):
+        _show_error(figure.add_subplot(grid[1, 2 * place : 2 * place + 2]), error, title)
+    for place, (label, color) in enumerate((("flooded", "tab:blue"), ("harvested", "tab:brown"))):
+        axes = figure.add_subplot(grid[1, 4 + 3 * place : 7 + 3 * place])
+        _series(axes, job, cube, real, label, color)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=80)
+    plt.close(figure)
+    return out
+
+
+def flood_day(cube: xr.Dataset, real: xr.Dataset) -> date:
+    """The day with most water on dry ground that was fused, far from its references at best."""
+    common = np.intersect1d(cube.time.values, real.time.values)
+    quality = cube.quality.sel(time=common)
+    fused = ((quality & int(Quality.FUSED)) != 0).mean(("y", "x")).values
+    wet = real.flooded.sel(time=common).mean(("y", "x")).values
+    age = (
+        cube.ref_age.sel(time=common)
+        .where((quality & int(Quality.FUSED)) != 0)
+        .mean(("y", "x"))
+        .values
+    )
+    best = int(np.argmax(wet * (fused > 0.9) * np.nan_to_num(age) + 1e-6 * fused))
+    return date.fromisoformat(np.datetime_as_string(common[best], "D"))
+
+
+def _panels(job: Job, day: date) -> DayPanels:
+    """Mosaic of what each tile was given that day."""
+    recipe = make_recipe(job)
+    centre, spread = recipe.statistics
+    survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
+    empty = np.full((len(recipe.bands), *job.grid.shape), np.nan, np.float32)
+    before, after, coarse, anomaly = (empty.copy() for _ in range(4))
+    dates: list[tuple[date, date]] = []
+    for view in views(recipe, survey):
+        choice = next(one for one in view.choices() if day in one.days)
+        if choice.gap is not None:
+            continue
+        address = BlockAddress(
+            tile=view.tile,
+            halo=0,
+            days=(day,),
+            bands=recipe.bands,
+            before=choice.before,
+            after=choice.after,
+            coarse_fill_days=job.coarse_fill_days,
+        )
+        inputs = read_block(job.inputs, job.grid, address, centre=centre, spread=spread)
+        block = inputs.block
+        assert block is not None
+        at = (slice(None), view.tile.y, view.tile.x)
+        before[at], after[at] = block.fine_before, block.fine_after
+        rows, cols = job.grid.coarse_window(view.tile.y, view.tile.x)
+        cells = block.coarse[0][:, COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
+        assert cells.shape[1:] == (rows.stop - rows.start, cols.stop - cols.start)
+        coarse[at] = cells.repeat(job.grid.ratio, 1).repeat(job.grid.ratio, 2)
+        anomaly[at] = load_fuser("anomaly").fuse(block)[0]
+        dates.append((choice.before[0], choice.after[0]))
+    firsts, lasts = zip(*dates, strict=True)
+    spans = "|".join(_span(days) for days in (firsts, lasts))
+    return DayPanels(
+        day=day, before=before, after=after, coarse=coarse, anomaly=anomaly, spans=spans
+    )
+
+
+def _span(days: tuple[date, ...]) -> str:
+    return " to ".join(f"{day:%m-%d}" for day in sorted({min(days), max(days)}))
+
+
+def _image(source: xr.Dataset, day: date, bands: tuple[str, ...]) -> Image:
+    one = source[list(bands)].sel(time=str(day)).squeeze()
+    return np.stack([one[name].values for name in bands]).astype(np.float32)
+
+
+def _show(axes: Axes, image: Image, title: str) -> None:
+    shown = np.clip(image / BRIGHTEST, 0, 1).transpose(1, 2, 0)
+    axes.imshow(np.where(np.isfinite(shown), shown, 1.0), interpolation="nearest")
+    axes.set_title(title, fontsize=10)
+    axes.set_axis_off()
+
+
+def _show_error(axes: Axes, error: Image, title: str) -> None:
+    size = np.sqrt(np.mean(error**2, axis=0))
+    rmse = float(np.sqrt(np.nanmean(error**2, axis=(1, 2))).mean())
+    axes.imshow(size, vmin=0, vmax=LARGEST_ERROR, cmap="magma", interpolation="nearest")
+    axes.set_title(f"{title}: RMSE {rmse:.4f} that day", fontsize=10)
+    axes.set_axis_off()
+
+
+def _series(
+    axes: Axes, job: Job, cube: xr.Dataset, real: xr.Dataset, label: str, color: str
+) -> None:
+    """Near infrared of the pixel that carries ``label`` for most of the period."""
+    days = cube.time.values
+    inside = real.sel(time=days)
+    often = inside[label].sum("time").values
+    once = often * (inside.flooded.sum("time").values == 0) if label != "flooded" else often
+    target = 0.6 * once.max()
+    y, x = np.unravel_index(int(np.argmin(np.abs(once - target))), once.shape)
+    at = {"y": int(y), "x": int(x)}
+    axes.plot(days, inside.nir08.isel(at), color="0.6", lw=4, label="truth")
+    axes.plot(days, cube.nir08.isel(at), color=color, lw=1.6, label=job.method.name)
+    ratio = job.grid.ratio
+    coarse_days, coarse = _input_series(job, "coarse", int(y) // ratio, int(x) // ratio)
+    axes.plot(coarse_days, coarse, "x", color="0.35", ms=4, label="MODIS cell")
+    fine_days, fine = _input_series(job, "fine", int(y), int(x))
+    axes.plot(fine_days, fine, "o", color="k", ms=5, label="Landsat, clear")
+    axes.set_xlim(days[0], days[-1])
+    axes.set_ylim(0, 0.6)
+    axes.set_title(f"near infrared of a {label} pixel (row {y}, column {x})", fontsize=10)
+    axes.tick_params(axis="x", rotation=30, labelsize=8)
+    axes.legend(fontsize=8, loc="upper right", ncols=2)
+
+
+def _input_series(job: Job, role: str, y: int, x: int) -> tuple[NDArray[np.datetime64], Image]:
+    root = zarr.open_group(job.inputs / f"{role}.zarr", mode="r")
+    days = np.array(day_axis(root), "datetime64[D]")
+    values = unpack(read_array(root, "nir08", (slice(None), y, x)))
+    seen = np.isfinite(values) & (np.asarray(array_of(root, "clear")[:, y, x]) != 0)
+    return days[seen], values[seen]

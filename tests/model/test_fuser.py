@@ -1,0 +1,163 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model import checkpoint
+from model.card import DEFAULT_CHECKPOINT, METHODS, CheckpointError, describe, read_card
+from model.fuser import load_fuser
+from model.sastf.config import NetworkConfig
+from model.sastf.fuser import SastfFuser, reflect_to_multiple
+from model.sastf.network import Network
+from tests.model.makers import make_block
+
+DN = 1e-4
+SAMPLING = {
+    "schedule": "rddm",
+    "levels": 100,
+    "steps": 2,
+    "window_px": 64,
+    "overlap_px": 16,
+    "halo_px": 16,
+}
+
+
+def write_checkpoint(folder: Path, *, trained: bool, frame: str = "anomaly") -> Path:
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(width=16, groups=16, contrast=frame == "anomaly", dated=True))
+    if not trained:
+        head = network.decoder.head[-1]
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+    bands = ["blue", "green", "red", "nir08", "swir16", "swir22"]
+    checkpoint.save(folder, network, {"bands": bands, "frame": frame, "sampling": SAMPLING})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("trained"), trained=True)
+
+
+@pytest.fixture(autouse=True)
+def _keep_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(("y", "x", "ratio"), [(64, 96, 16), (112, 80, 16), (49, 70, 7)])
+def test_an_untrained_network_is_the_anomaly_prediction(
+    tmp_path: Path, y: int, x: int, ratio: int
+) -> None:
+    fuser = load_fuser("sa-stf", write_checkpoint(tmp_path, trained=False))
+    block = make_block(y=y, x=x, ratio=ratio)
+    np.testing.assert_allclose(fuser.fuse(block), load_fuser("anomaly").fuse(block), atol=1e-6)
+
+
+def test_a_day_has_the_same_bytes_whatever_days_are_fused_with_it(trained: Path) -> None:
+    fuser = load_fuser("sa-stf", trained)
+    block = make_block(days=(1, 2, 5))
+    alone = replace(block, days=(2,), coarse=block.coarse[1:2])
+    np.testing.assert_array_equal(fuser.fuse(block)[1:2], fuser.fuse(alone))
+    np.testing.assert_array_equal(fuser.fuse(block), load_fuser("sa-stf", trained).fuse(block))
+
+
+def test_other_batches_and_threads_stay_within_a_count(trained: Path) -> None:
+    fuser = load_fuser("sa-stf", trained)
+    assert isinstance(fuser, SastfFuser)
+    block = make_block(days=(1, 2, 5, 6))
+    one = fuser.fuse(block)
+    four = replace(fuser, days_at_once=4).fuse(block)
+    torch.set_num_threads(2)
+    threads = fuser.fuse(block)
+    for other in (four, threads):
+        assert np.mean(np.abs(other - one) <= DN) >= 0.999
+
+
+def test_unknown_pixels_do_not_reach_their_neighbours(trained: Path) -> None:
+    fuser = load_fuser("sa-stf", trained)
+    block = make_block(days=(2,))
+    block.fine_before[:, 5, 5] = np.nan
+    fused = fuser.fuse(block)
+    assert np.isnan(fused[0, :, 5, 5]).all()
+    assert np.isfinite(np.delete(fused.reshape(6, -1), 5 * 96 + 5, axis=1)).all()
+
+
+def test_identity_names_weights_steps_and_seed(trained: Path) -> None:
+    shas = {
+        describe("sa-stf", trained).sha,
+        describe("sa-stf", trained, steps=3).sha,
+        describe("sa-stf", trained, seed=1).sha,
+        describe("anomaly").sha,
+    }
+    assert len(shas) == 4
+    assert (
+        describe("sa-stf", trained, steps=SAMPLING["steps"]).sha == describe("sa-stf", trained).sha
+    )
+    assert load_fuser("sa-stf", trained, steps=3).sha == describe("sa-stf", trained, steps=3).sha
+
+
+def test_other_seeds_give_another_sample_and_more_steps_another_walk(trained: Path) -> None:
+    block = make_block(days=(2,))
+    base = load_fuser("sa-stf", trained).fuse(block)
+    assert not np.array_equal(load_fuser("sa-stf", trained, seed=1).fuse(block), base)
+    assert not np.array_equal(load_fuser("sa-stf", trained, steps=5).fuse(block), base)
+
+
+def test_the_papers_frame_runs_too(tmp_path: Path) -> None:
+    fuser = load_fuser("sa-stf", write_checkpoint(tmp_path, trained=True, frame="reflectance"))
+    fused = fuser.fuse(make_block(days=(2,)))
+    assert fused.shape == (1, 6, 64, 96)
+    assert np.isfinite(fused).all()
+
+
+@pytest.mark.parametrize("damage", ["card", "weights", "shape", "json"])
+def test_a_damaged_checkpoint_is_one_clear_error(
+    tmp_path: Path, trained: Path, damage: str
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "damaged"))
+    card = folder / "card.json"
+    if damage == "card":
+        card.unlink()
+    elif damage == "weights":
+        (folder / "weights.safetensors").unlink()
+    elif damage == "json":
+        card.write_text("{")
+    else:
+        content = json.loads(card.read_text())
+        content["network"]["width"] = 32
+        card.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=str(folder)):
+        load_fuser("sa-stf", folder)
+
+
+def test_an_unknown_method_lists_those_there_are() -> None:
+    for call in (describe, load_fuser):
+        with pytest.raises(CheckpointError, match="no method 'starfmm'; there are sa-stf, copy-"):
+            call("starfmm")
+    assert METHODS[0] == "sa-stf"
+
+
+@pytest.mark.parametrize("length", [1, 3, 7, 16, 20])
+def test_small_scenes_are_reflected_as_often_as_it_takes(length: int) -> None:
+    row = torch.arange(length, dtype=torch.float32)[None]
+    long = reflect_to_multiple(row, 1, 16)
+    assert long.shape[1] % 16 == 0
+    assert torch.equal(long[:, :length], row)
+    assert (long.diff(dim=1).abs() <= 1).all()
+
+
+def test_the_shipped_weights_are_small_and_say_where_they_come_from() -> None:
+    size = sum(file.stat().st_size for file in DEFAULT_CHECKPOINT.iterdir())
+    assert size <= 12e6
+    card = read_card(DEFAULT_CHECKPOINT)
+    assert {"bands", "network", "frame", "sampling", "training"} <= card.keys()
+    stage = card["training"][-1]
+    assert {"command", "seed", "minutes", "data", "commit"} <= stage.keys()
+    scores = stage["rmse_on_other_generator"]
+    assert scores["1 step"] < scores["anomaly"]

@@ -1,0 +1,26 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.noise import noise_field
+
+PLACE = st.integers(-500, 500)
+
+
+@settings(max_examples=30, deadline=None)
+@given(PLACE, PLACE, st.integers(0, 90), st.integers(0, 90))
+def test_overlapping_blocks_share_their_noise(row: int, col: int, down: int, right: int) -> None:
+    whole = noise_field(3, (row, col), 2, 120, 130)
+    part = noise_field(3, (row + down, col + right), 2, 30, 40)
+    np.testing.assert_array_equal(part, whole[:, down : down + 30, right : right + 40])
+
+
+def test_noise_is_standard_normal_and_differs_by_seed_and_place() -> None:
+    one, two, away = (
+        noise_field(seed, origin, 6, 128, 128)
+        for seed, origin in ((0, (0, 0)), (1, (0, 0)), (0, (0, 640)))
+    )
+    assert abs(one.mean()) < 0.01
+    assert abs(one.std() - 1) < 0.01
+    for other in (two, away):
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.02
