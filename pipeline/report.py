@@ -98,7 +98,8 @@ def flood_day(cube: xr.Dataset, real: xr.Dataset) -> date:
     """The day with most water on dry ground that was fused, far from its references at best."""
     common = np.intersect1d(cube.time.values, real.time.values)
     quality = cube.quality.sel(time=common)
-    fused = ((quality & int(Quality.FUSED)) != 0).mean(("y", "x")).values
+    made = (quality & int(Quality.FUSED)) != 0
+    fused = made.mean(("y", "x")).values
     wet = real.flooded.sel(time=common).mean(("y", "x")).values
     age = (
         cube.ref_age.sel(time=common)

@@ -39,7 +39,9 @@ def write_catalog(folder: Path, records: Sequence[SceneRecord]) -> None:
         )
         collection.add_items(items)
         catalog.add_child(collection)
-    catalog.normalize_and_save(str(folder), catalog_type=pystac.CatalogType.SELF_CONTAINED)
+    catalog.normalize_hrefs(str(folder))
+    catalog.make_all_asset_hrefs_relative()
+    catalog.save(catalog_type=pystac.CatalogType.SELF_CONTAINED)
 
 
 def _item(record: SceneRecord, folder: Path) -> pystac.Item:
