@@ -5,7 +5,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from pipeline.grid import Grid
 from pipeline.job import Job, JobError, Method, PairRules, Source
 from pipeline.lock import CubeBusyError
 from pipeline.plan import StaleError, explain_day
-from pipeline.progress import FuseSummary, Progress
+from pipeline.progress import FuseSummary, Progress, RunSummary
 from pipeline.recipe import plan_path
 from pipeline.run import cube_status, fuse, ingest, locked, plan, prepare, publish, run_job
 from pipeline.store import CubeError, read_tables
@@ -52,12 +52,25 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
     return make_season(tmp_path_factory.mktemp("season") / "files")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstRun:
+    job: Job
+    told: list[Progress]
+    summary: RunSummary
+
+
 @pytest.fixture(scope="module")
-def done(season: Season) -> Job:
-    """A job that has been run, by one process, in order; nobody writes to it."""
-    job = season.job()
-    run_here(job)
-    return job
+def first_run(season: Season) -> FirstRun:
+    """What a run by one process, in order, told and came to."""
+    job, told = season.job(), list[Progress]()
+    summary = run_job(job, scheduler="synchronous", on_progress=told.append)
+    return FirstRun(job=job, told=told, summary=summary)
+
+
+@pytest.fixture(scope="module")
+def done(first_run: FirstRun) -> Job:
+    """A job that has been run; nobody writes to its cube."""
+    return first_run.job
 
 
 @pytest.fixture(scope="module")
@@ -122,28 +135,28 @@ def test_a_second_run_finds_nothing_to_do_and_starts_no_worker(done: Job) -> Non
     assert {path: path.stat().st_mtime_ns for path in done.cube.rglob("c/**/*")} == times
 
 
-def test_progress_counts_every_tile_day_and_every_day(own: Job) -> None:
-    told = run_here(own)
+def test_progress_counts_every_tile_day_and_every_day(first_run: FirstRun) -> None:
+    told, job = first_run.told, first_run.job
 
     fused = [step for step in told if step.stage == "fuse"]
     assert [step.done for step in fused] == sorted(step.done for step in fused)
-    assert fused[-1].done == fused[-1].total
-    assert fused[-1].days_done == fused[-1].days_total == len(own.days)
+    assert fused[-1].done == fused[-1].total == len(job.days) * len(job.grid.tiles)
+    assert fused[-1].days_done == fused[-1].days_total == len(job.days)
     ingested = [step for step in told if step.stage == "ingest"]
     assert ingested[-1].done == ingested[-1].total == len(ingested)
     assert [step.stage for step in told if step.stage != "fuse"][-1] == "publish"
 
 
-def test_the_summary_tells_dates_gaps_and_shares(done: Job, own: Job) -> None:
-    summary = run_job(own, scheduler="synchronous")
+def test_the_summary_tells_dates_gaps_and_shares(first_run: FirstRun) -> None:
+    summary, job = first_run.summary, first_run.job
 
-    assert summary.dates_produced == summary.days == len(own.days)
-    assert sum(summary.status.values()) == len(own.days) * len(own.grid.tiles)
-    assert summary.provisional + summary.status["final"] <= sum(summary.status.values())
+    assert summary.dates_produced == summary.days == len(job.days)
+    assert sum(summary.status.values()) == len(job.days) * len(job.grid.tiles)
+    assert summary.provisional + summary.status["final"] == sum(summary.status.values())
     assert sum(summary.shares.values()) == pytest.approx(1)
     assert summary.pixels_per_second > 0
-    assert str(own.cube) in summary.lines()[0]
-    assert cube_status(done.cube).status == summary.status
+    assert str(job.cube) in summary.lines()[0]
+    assert cube_status(job.cube).status == summary.status
 
 
 def test_a_longer_period_keeps_what_is_done_and_adds_the_rest(season: Season, own: Job) -> None:
@@ -213,7 +226,7 @@ def test_a_changed_scene_is_refused_untouched_and_read_again_with_refresh(
     season = make_season(tmp_path / "files")
     job = season.job()
     run_here(job)
-    before = chunks(job.cube)
+    before, read = chunks(job.cube), chunks(job.inputs / "fine.zarr")
     reference = season.fine_days[1]
     image = season.image("fine", reference)
     image.write_bytes(season.image("fine", season.fine_days[2]).read_bytes())
@@ -222,6 +235,7 @@ def test_a_changed_scene_is_refused_untouched_and_read_again_with_refresh(
     with pytest.raises(StaleError, match=r"tile 0: 2023-05-\d\d"):
         run_here(job)
     assert chunks(job.cube) == before
+    assert chunks(job.inputs / "fine.zarr") == read
 
     told = run_here(job, refresh=True)
     assert {step.day for step in told if step.stage == "ingest"} == {reference}
