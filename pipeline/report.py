@@ -35,6 +35,10 @@ BRIGHTEST = 0.45
 """Reflectance shown as white."""
 
 LARGEST_ERROR = 0.15
+EDGE_PX = 8
+
+SERIES = (("flooded", "tab:blue"), ("harvested", "tab:brown"))
+"""Labels of the truth whose pixels are followed through the period."""
 
 Image = NDArray[np.float32]
 """(band, y, x) reflectance of the whole region."""
@@ -49,8 +53,8 @@ class DayPanels:
     after: Image
     coarse: Image
     anomaly: Image
-    spans: str
-    """From when to when the references are, for the captions."""
+    spans: tuple[str, str]
+    """From when to when the tiles' references are, before and after."""
 
 
 def picture(job: Job, truth: Path, out: Path) -> Path:
@@ -68,25 +72,26 @@ def picture(job: Job, truth: Path, out: Path) -> Path:
     whole_truth = _image(real, day, bands)
     order = [bands.index(name) for name in FALSE_COLOUR]
 
-    figure = plt.figure(figsize=(17, 8.6), layout="constrained")
-    grid = figure.add_gridspec(2, 10)
+    figure = plt.figure(figsize=(17, 7.4), layout="constrained")
+    above, below = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=(1, 1.02))))
+    span_before, span_after = panels.spans
     top = (
         (f"MODIS, {day} (480 m, clouds filled)", panels.coarse[order]),
-        (f"Landsat before {panels.spans.split('|')[0]}", panels.before[order]),
-        (f"Landsat after {panels.spans.split('|')[1]}", panels.after[order]),
+        (f"Landsat before, {span_before}", panels.before[order]),
+        (f"Landsat after, {span_after}", panels.after[order]),
         (f"{job.method.name}, {day} (30 m)", fused),
         (f"truth, {day}", true),
     )
-    for place, (title, image) in enumerate(top):
-        _show(figure.add_subplot(grid[0, 2 * place : 2 * place + 2]), image, title)
+    for axes, (title, image) in zip(above.subplots(1, 5), top, strict=True):
+        _show(axes, image, title)
     errors = (
         (f"error of {job.method.name}", _image(cube, day, bands) - whole_truth),
         ("error of anomaly", panels.anomaly - whole_truth),
     )
-    for place, (title, error) in enumerate(errors):
-        _show_error(figure.add_subplot(grid[1, 2 * place : 2 * place + 2]), error, title)
-    for place, (label, color) in enumerate((("flooded", "tab:blue"), ("harvested", "tab:brown"))):
-        axes = figure.add_subplot(grid[1, 4 + 3 * place : 7 + 3 * place])
+    left, *right = below.subplots(1, 4, width_ratios=(1, 1, 1.5, 1.5))
+    for axes, (title, error) in zip((left, right[0]), errors, strict=True):
+        _show_error(axes, error, title)
+    for axes, (label, color) in zip(right[1:], SERIES, strict=True):
         _series(axes, job, cube, real, label, color)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=80)
@@ -144,9 +149,13 @@ def _panels(job: Job, day: date) -> DayPanels:
         anomaly[at] = load_fuser("anomaly").fuse(block)[0]
         dates.append((choice.before[0], choice.after[0]))
     firsts, lasts = zip(*dates, strict=True)
-    spans = "|".join(_span(days) for days in (firsts, lasts))
     return DayPanels(
-        day=day, before=before, after=after, coarse=coarse, anomaly=anomaly, spans=spans
+        day=day,
+        before=before,
+        after=after,
+        coarse=coarse,
+        anomaly=anomaly,
+        spans=(_span(firsts), _span(lasts)),
     )
 
 
@@ -177,13 +186,21 @@ def _show_error(axes: Axes, error: Image, title: str) -> None:
 def _series(
     axes: Axes, job: Job, cube: xr.Dataset, real: xr.Dataset, label: str, color: str
 ) -> None:
-    """Near infrared of the pixel that carries ``label`` for most of the period."""
+    """Near infrared of a pixel that carries ``label`` for some of the period.
+
+    Of those, one that changes more than nine in ten do, away from the region's edge.
+    """
     days = cube.time.values
     inside = real.sel(time=days)
-    often = inside[label].sum("time").values
-    once = often * (inside.flooded.sum("time").values == 0) if label != "flooded" else often
-    target = 0.6 * once.max()
-    y, x = np.unravel_index(int(np.argmin(np.abs(once - target))), once.shape)
+    labelled = inside[label].any("time").values
+    if label != "flooded":
+        labelled &= ~inside.flooded.any("time").values
+    labelled[:EDGE_PX], labelled[-EDGE_PX:] = False, False
+    labelled[:, :EDGE_PX], labelled[:, -EDGE_PX:] = False, False
+    change = inside.nir08.std("time").values
+    wanted = np.quantile(change[labelled], 0.9)
+    place = np.argmin(np.where(labelled, np.abs(change - wanted), np.inf))
+    y, x = np.unravel_index(int(place), change.shape)
     at = {"y": int(y), "x": int(x)}
     axes.plot(days, inside.nir08.isel(at), color="0.6", lw=4, label="truth")
     axes.plot(days, cube.nir08.isel(at), color=color, lw=1.6, label=job.method.name)
