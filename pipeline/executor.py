@@ -3,6 +3,7 @@
 import logging
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ hundreds of megabytes.
 
 _PATIENCE = 120
 """Seconds for the workers to start."""
+
+_PULSE = 2.0
+"""Seconds between looks whether all workers are there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +196,34 @@ def _processes(stack: ExitStack, workers: int, cards: list[str]) -> _Crew:
         cluster = stack.enter_context(
             SpecCluster(workers=specs, scheduler=scheduler, silence_logs=logging.CRITICAL)
         )
+    stack.enter_context(_revived(cluster, workers))
     client = stack.enter_context(Client(cluster))
     client.wait_for_workers(workers, timeout=_PATIENCE)
     address = str(cluster.scheduler_address)
     return _Crew(client=client, address=address, workers=workers, gpus=len(cards))
+
+
+@contextmanager
+def _revived(cluster: SpecCluster, workers: int) -> Iterator[None]:
+    """Start workers anew that dask has given up.
+
+    A nanny restarts its worker, save one that dies in the instant in which it starts: then the
+    cluster drops it after a while, and with the last one a run would wait for ever.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_PULSE):
+            if len(cluster.workers) < workers:
+                cluster.scale(workers)
+
+    watcher = threading.Thread(target=watch, name="revive-workers", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _worker(cards: list[str]) -> dict[str, Any]:

@@ -64,7 +64,8 @@ def picture(job: Job, truth: Path, out: Path) -> Path:
     ``anomaly``, the strongest naive method, on one scale, and the near infrared of a flooded and
     a harvested pixel through the whole period.  Writes ``out`` (PNG) and returns it.
     """
-    cube, real = open_cube(job.cube), open_truth(truth)
+    cube = open_cube(job.cube)
+    real = open_truth(truth).sel(y=cube.y, x=cube.x)
     day = flood_day(cube, real)
     panels = _panels(job, day)
     fused, true = (_image(source, day, FALSE_COLOUR) for source in (cube, real))

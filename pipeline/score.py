@@ -122,24 +122,41 @@ def _compare(task: _Comparison) -> Sums:
     answers = {name: load_fuser(name).fuse(inputs.block) for name in _names(job)[1:]}
     cube, truth = zarr.open_group(job.cube, mode="r"), zarr.open_group(task.truth, mode="r")
     cube_days, truth_days = day_axis(cube), day_axis(truth)
+    window = _window(truth, job, y, x)
     bands = len(address.bands)
     sums = _nothing(len(answers) + 1, bands)
     for index, day in enumerate(address.days):
         at, at_truth = (days.index(day_number(day)) for days in (cube_days, truth_days))
         fused = (read_day(array_of(cube, "quality"), at, (y, x)) & Quality.FUSED.value) != 0
         own, real = (
-            np.stack([unpack(read_day(array_of(root, b), place, (y, x))) for b in address.bands])
-            for root, place in ((cube, at), (truth, at_truth))
+            np.stack([unpack(read_day(array_of(root, b), place, where)) for b in address.bands])
+            for root, place, where in ((cube, at, (y, x)), (truth, at_truth, window))
         )
         images = [own, *(answer[index][:, *inputs.core] for answer in answers.values())]
         everywhere = np.logical_and.reduce([np.isfinite(image).all(0) for image in images])
-        labels = [read_day(array_of(truth, label), at_truth, (y, x)) != 0 for label in LABELS]
+        labels = [read_day(array_of(truth, label), at_truth, window) != 0 for label in LABELS]
         for place, where in enumerate([np.ones_like(fused), *labels]):
             use = fused & everywhere & where
             for number, image in enumerate(images):
                 for band in range(bands):
                     sums[number][place][band] += Moments.of(image[band][use], real[band][use])
     return sums
+
+
+def _window(truth: zarr.Group, job: Job, y: slice, x: slice) -> tuple[slice, slice]:
+    """Where a window of the job's grid lies in the truth, whose grid may be larger."""
+    found = []
+    for name, side in (("y", y), ("x", x)):
+        centres = np.asarray(array_of(truth, name)[:])
+        own = job.grid.fine.coords[name].values[side]
+        start = int(np.abs(centres - own[0]).argmin())
+        if not np.array_equal(centres[start : start + own.size], own):
+            raise ValueError(
+                f"the truth does not hold {name} {own[0]} to {own[-1]} of {job.name}; "
+                "score a region within the sample's, on the sample's grid"
+            )
+        found.append(slice(start, start + own.size))
+    return found[0], found[1]
 
 
 def _row(name: str, by_class: Sequence[Sequence[Moments]]) -> dict[str, Any]:
