@@ -67,17 +67,29 @@ def _ramp(at: slice, length: int, windows: Sequence[Window], axis: str) -> Tenso
     return weight
 
 
+def cut(image: Tensor, windows: Sequence[Window]) -> Tensor:
+    """The windows of a block's image (1, channel, y, x) as a batch (window, channel, y, x)."""
+    return torch.cat([image[..., window.y, window.x] for window in windows])
+
+
 def merged(
-    denoise: Callable[[Tensor, int, int], Tensor], windows: Sequence[Window], shape: tuple[int, int]
+    denoise: Callable[[Tensor, int, int], Tensor],
+    groups: Sequence[Sequence[Window]],
+    shape: tuple[int, int],
 ) -> Callable[[Tensor, int], Tensor]:
-    """Turn ``denoise(x of a window, t, index of the window)`` into a denoiser of the block."""
-    weights = merge_weights(windows, shape)
+    """Turn a denoiser of windows into one of the block, (1, band, y, x).
+
+    ``denoise(x, t, index)`` answers for all windows of a group, by its index, in one batch.
+    """
+    weights = iter(merge_weights([window for group in groups for window in group], shape))
+    by_group = [[next(weights) for _ in group] for group in groups]
 
     def denoise_block(x: Tensor, t: int) -> Tensor:
         answer = torch.zeros_like(x)
-        for index, (window, weight) in enumerate(zip(windows, weights, strict=True)):
-            at = (..., window.y, window.x)
-            answer[at] += weight.to(x.device) * denoise(x[at], t, index)
+        for index, (group, group_weights) in enumerate(zip(groups, by_group, strict=True)):
+            images = denoise(cut(x, group), t, index)
+            for window, weight, image in zip(group, group_weights, images, strict=True):
+                answer[..., window.y, window.x] += weight.to(x.device) * image
         return answer
 
     return denoise_block

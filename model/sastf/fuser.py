@@ -14,18 +14,19 @@ from model import checkpoint as checkpoints
 from model.block import Array, Block
 from model.card import describe, locate
 from model.diffusion import SCHEDULES, Schedule, sample, sampling_steps
-from model.frame import FRAMES, Frame, Images
+from model.frame import FRAMES, Frame, Images, View
 from model.noise import noise_field
 from model.sastf.network import Features, Network, References
 from model.upsample import fill_nearest, smooth
-from model.windows import merged, plan_windows
+from model.windows import cut, merged, plan_windows
 
 CPU_THREADS = 1
 """Parallel work is one process a core; one thread each gives the same bytes on any machine
 of a kind, whatever its number of cores."""
 
-DAYS_AT_ONCE = {"cpu": 1, "cuda": 8}
-"""Target days in one batch.  More on a CPU only falls out of its cache."""
+WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 64}
+"""Windows of a block in one batch.  More on a CPU only fall out of its cache.  Days are never
+batched: a resumed task may hold fewer of them, and a batch of another size rounds otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class SastfFuser:
     overlap: int
     seed: int
     device: torch.device
-    days_at_once: int
+    windows_at_once: int
 
     @classmethod
     def load(
@@ -72,91 +73,75 @@ class SastfFuser:
             overlap=sampling["overlap_px"],
             seed=seed,
             device=where,
-            days_at_once=DAYS_AT_ONCE[where.type],
+            windows_at_once=WINDOWS_AT_ONCE[where.type],
         )
 
     @torch.inference_mode()
     def fuse(self, block: Block) -> Array:
         """(time, band, y, x) reflectance, NaN where ``block.known()`` is false."""
-        fine = [
-            self._to_device(fill_nearest(image)[None])
-            for image in (block.fine_before, block.fine_after)
-        ]
-        coarse = [
-            self._to_device(smooth(image, block.ratio)[None])
-            for image in (block.coarse_before, block.coarse_after)
-        ]
-        padded = fine[0].shape[-2:]
-        windows = plan_windows((padded[0], padded[1]), self.window, self.overlap)
-        noise = self._to_device(
-            noise_field(self.seed, block.origin, *block.fine_before.shape)[None]
+        images = Images(
+            fine_before=self._to_device(fill_nearest(block.fine_before)),
+            coarse_before=self._to_device(smooth(block.coarse_before, block.ratio)),
+            fine_after=self._to_device(fill_nearest(block.fine_after)),
+            coarse_after=self._to_device(smooth(block.coarse_after, block.ratio)),
+            coarse=torch.empty(0),  # each day's own, below
         )
-        references: dict[int, References] = {}
+        shape = (images.fine_before.shape[2], images.fine_before.shape[3])
+        windows = plan_windows(shape, self.window, self.overlap)
+        groups = [
+            windows[first : first + self.windows_at_once]
+            for first in range(0, len(windows), self.windows_at_once)
+        ]
+        noise = self._to_device(noise_field(self.seed, block.origin, *block.fine_before.shape))
+        steps = sampling_steps(self.schedule.steps, self.steps)
+        references: list[References] = []
         fused = np.empty(block.shape, np.float32)
-        for first in range(0, len(block.days), self.days_at_once):
-            days = slice(first, first + self.days_at_once)
-            weight = torch.tensor([block.weight(day) for day in block.days[days]])
-            count = len(weight)
-            view = self.frame.view(
-                Images(
-                    fine[0].expand(count, -1, -1, -1),
-                    coarse[0].expand(count, -1, -1, -1),
-                    fine[1].expand(count, -1, -1, -1),
-                    coarse[1].expand(count, -1, -1, -1),
-                    self._to_device(smooth(block.coarse[days], block.ratio)),
-                ),
-                weight.to(self.device),
-                torch.as_tensor(block.centre, device=self.device).expand(count, -1),
-                torch.as_tensor(block.spread, device=self.device).expand(count, -1),
-                block.ratio,
-            )
-            features = []
-            for index, window in enumerate(windows):
-                at = (..., window.y, window.x)
-                if index not in references:
-                    known = view.known
-                    references[index] = self.network.encode_references(
-                        known.fine_before[:1][at],
-                        known.coarse_before[:1][at],
-                        known.fine_after[:1][at],
-                        known.coarse_after[:1][at],
-                    )
-                features.append(
-                    self.network.encode(view.known.coarse[at], repeat(references[index], count))
-                )
-            denoise = partial(self._denoise, features, self._dates(block, days, weight))
-            answer = sample(
-                merged(denoise, windows, (padded[0], padded[1])),
-                view.start,
-                noise.expand(count, -1, -1, -1),
-                sampling_steps(self.schedule.steps, self.steps),
-                self.schedule,
-            )
-            fused[days] = view.to_reflectance(answer)[..., : block.shape[2], : block.shape[3]].cpu()
+        for index, day in enumerate(block.days):
+            coarse = self._to_device(smooth(block.coarse[index], block.ratio))
+            view = self._view(images._replace(coarse=coarse), block, day)
+            if not references:  # what the network sees of them is the same on all days
+                references = [
+                    self.network.encode_references(*(cut(one, group) for one in view.known[:4]))
+                    for group in groups
+                ]
+            features = [
+                self.network.encode(cut(view.known.coarse, group), known)
+                for group, known in zip(groups, references, strict=True)
+            ]
+            denoise = partial(self._denoise, features, self._dates(block, day))
+            answer = sample(merged(denoise, groups, shape), view.start, noise, steps, self.schedule)
+            image = view.to_reflectance(answer)
+            fused[index] = image[0, :, : block.shape[2], : block.shape[3]].cpu()
         return np.where(block.known()[:, None], fused, np.float32(np.nan))
 
-    def _denoise(
-        self, features: list[Features], dates: Tensor | None, x: Tensor, t: int, index: int
-    ) -> Tensor:
-        levels = tuple(
-            level.to(self.device).expand(x.shape[0]) for level in self.schedule.levels(t)
+    def _view(self, images: Images, block: Block, day: int) -> View:
+        weight, centre, spread = (
+            torch.as_tensor(values, dtype=torch.float32, device=self.device)[None]
+            for values in (block.weight(day), block.centre, block.spread)
         )
-        return self.network.denoise(x, features[index], (levels[0], levels[1]), dates)
+        return self.frame.view(images, weight, centre, spread, block.ratio)
 
-    def _dates(self, block: Block, days: slice, weight: Tensor) -> Tensor | None:
+    def _denoise(
+        self, features: list[Features], dates: Tensor | None, x: Tensor, t: int, group: int
+    ) -> Tensor:
+        batch = x.shape[0]
+        a, b = (level.to(self.device).expand(batch) for level in self.schedule.levels(t))
+        if dates is not None:
+            dates = dates.expand(batch, -1)
+        return self.network.denoise(x, features[group], (a, b), dates)
+
+    def _dates(self, block: Block, day: int) -> Tensor | None:
         if not self.network.config.dated:
             return None
-        targets = torch.tensor(block.days[days])
-        return date_vector(weight, targets - block.day_before, block.day_after - targets).to(
-            self.device
-        )
+        weight = torch.tensor([block.weight(day)])
+        spans = (torch.tensor([day - block.day_before]), torch.tensor([block.day_after - day]))
+        return date_vector(weight, *spans).to(self.device)
 
-    def _to_device(self, images: Array) -> Tensor:
-        """To the device, in whole strides of the network; the rest is repeated reflection."""
-        tensor = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-        stride = self.network.config.stride
+    def _to_device(self, image: Array) -> Tensor:
+        """(1, band, y, x) on the device, in whole strides of the network, by reflection."""
+        tensor = torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device)
         for dim in (-1, -2):
-            tensor = reflect_to_multiple(tensor, dim, stride)
+            tensor = reflect_to_multiple(tensor, dim, self.network.config.stride)
         return tensor.contiguous()
 
 
@@ -175,17 +160,3 @@ def reflect_to_multiple(image: Tensor, dim: int, stride: int) -> Tensor:
     period = np.concatenate([np.arange(length), np.arange(length)[::-1]])
     index = torch.as_tensor(period[np.arange(wanted) % (2 * length)], device=image.device)
     return image.index_select(dim, index)
-
-
-def repeat(references: References, count: int) -> References:
-    """The same references for ``count`` days, without copying."""
-    return References(
-        *(
-            type(encoded)(
-                tuple(level.expand(count, -1, -1, -1) for level in encoded.levels),  # type: ignore[arg-type]
-                encoded.raw.expand(count, -1, -1, -1),
-                encoded.deep.expand(count, -1, -1, -1),
-            )
-            for encoded in references
-        )
-    )

@@ -70,9 +70,9 @@ def test_a_day_has_the_same_bytes_whatever_days_are_fused_with_it(trained: Path)
 def test_other_batches_and_threads_stay_within_a_count(trained: Path) -> None:
     fuser = load_fuser("sa-stf", trained)
     assert isinstance(fuser, SastfFuser)
-    block = make_block(days=(1, 2, 5, 6))
+    block = make_block(y=112, x=144, days=(1, 2, 5, 6))
     one = fuser.fuse(block)
-    four = replace(fuser, days_at_once=4).fuse(block)
+    four = replace(fuser, windows_at_once=4).fuse(block)
     torch.set_num_threads(2)
     threads = fuser.fuse(block)
     for other in (four, threads):
