@@ -15,6 +15,11 @@ from model.classical.naive import NAIVE
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default"
 METHODS = ("sa-stf", *NAIVE)
 
+FRAME_NAMES = ("reflectance", "anomaly")
+SCHEDULE_NAMES = ("official", "rddm")
+SAMPLING_KEYS = {"schedule", "levels", "sum_scale", "steps", "window_px", "overlap_px", "halo_px"}
+"""What a card says of sampling; ``sum_scale`` is None where the schedule has none."""
+
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 
@@ -52,16 +57,20 @@ def describe(
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
     folder = locate(checkpoint)
     card = read_card(folder)
+    levels, own = card["sampling"]["levels"], card["sampling"]["steps"]
+    if not 1 <= (steps or own) <= levels:
+        raise CheckpointError(
+            f"steps={steps or own} is not between 1 and the {levels} levels of the schedule of "
+            f"{folder}; leave steps out for its own {own}"
+        )
     weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    sampler = f"steps={steps or card['sampling']['steps']} seed={seed}"
+    computes = {key: card[key] for key in ("bands", "frame", "network", "sampling")}
+    text = json.dumps([weights, computes, steps or own, seed], sort_keys=True)
     return MethodCard(
         name=method,
         bands=tuple(card["bands"]),
         halo=card["sampling"]["halo_px"],
-        sha=hashlib.sha256(
-            f"{weights} {json.dumps(card['network'], sort_keys=True)} "
-            f"{json.dumps(card['sampling'], sort_keys=True)} {sampler}".encode()
-        ).hexdigest(),
+        sha=hashlib.sha256(text.encode()).hexdigest(),
     )
 
 
@@ -84,7 +93,38 @@ def read_card(folder: Path) -> dict[str, Any]:
         card: dict[str, Any] = json.loads((folder / CARD).read_text())
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{folder / CARD} is not JSON: {error}") from error
-    missing = {"bands", "network", "sampling", "frame"} - card.keys()
-    if missing:
-        raise CheckpointError(f"{folder / CARD} lacks {', '.join(sorted(missing))}")
+    _check(folder / CARD, card)
+    _check_weights(folder / WEIGHTS)
     return card
+
+
+def _check(path: Path, card: Any) -> None:
+    """Refuse a card that lacks what sampling needs, before anything is read for it."""
+    if not isinstance(card, dict):
+        raise CheckpointError(f"{path} holds no JSON object")
+    missing = {"bands", "network", "sampling", "frame"} - card.keys()
+    missing |= {f"sampling.{key}" for key in SAMPLING_KEYS - dict(card.get("sampling", {})).keys()}
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
+    for value, known, what in (
+        (card["frame"], FRAME_NAMES, "frame"),
+        (card["sampling"]["schedule"], SCHEDULE_NAMES, "sampling.schedule"),
+    ):
+        if value not in known:
+            raise CheckpointError(f"{path}: no {what} {value!r}; there are {', '.join(known)}")
+
+
+def _check_weights(path: Path) -> None:
+    """Refuse a file that is no whole safetensors file: cut off, or a pointer to one."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+        try:
+            entries = json.loads(file.read(header)) if 0 < header <= size - 8 else {}
+        except ValueError:
+            entries = {}
+    ends = [one["data_offsets"][1] for name, one in entries.items() if name != "__metadata__"]
+    if not ends or 8 + header + max(ends) != size:
+        raise CheckpointError(
+            f"{path} ({size} bytes) is not a whole safetensors file; fetch the checkpoint again"
+        )

@@ -18,9 +18,13 @@ def save(folder: Path, network: Network, card: dict[str, Any]) -> None:
     half = {
         name: value.detach().half().contiguous() for name, value in network.state_dict().items()
     }
-    save_file(half, folder / WEIGHTS)
+    # Beside their places first: a kill while the weights are written leaves the old pair.
+    save_file(half, folder / f"{WEIGHTS}.partial")
     text = json.dumps({**card, "network": asdict(network.config)}, indent=2)
-    (folder / CARD).write_text(text + "\n")
+    (folder / f"{CARD}.partial").write_text(text + "\n")
+    for name in (WEIGHTS, CARD):
+        (folder / f"{name}.partial").chmod(0o644)
+        (folder / f"{name}.partial").rename(folder / name)
 
 
 def load(folder: Path) -> tuple[Network, dict[str, Any]]:

@@ -81,6 +81,12 @@ def rddm(steps: int = 100, sum_scale: float = 0.01) -> Schedule:
 SCHEDULES: dict[str, Callable[..., Schedule]] = {"official": official, "rddm": rddm}
 
 
+def schedule_of(name: str, levels: int, sum_scale: float | None) -> Schedule:
+    """The schedule a card names; ``sum_scale`` is None for those that have none."""
+    options = {} if sum_scale is None else {"sum_scale": sum_scale}
+    return SCHEDULES[name](levels, **options)
+
+
 def degrade(
     fine: Tensor, coarse: Tensor, noise: Tensor, t: int | Tensor, schedule: Schedule
 ) -> Tensor:

@@ -66,7 +66,7 @@ def picture(job: Job, truth: Path, out: Path) -> Path:
     """
     cube = open_cube(job.cube)
     real = open_truth(truth).sel(y=cube.y, x=cube.x)
-    day = flood_day(cube, real)
+    day = flood_day(job, cube, real)
     panels = _panels(job, day)
     fused, true = (_image(source, day, FALSE_COLOUR) for source in (cube, real))
     bands = make_recipe(job).bands
@@ -85,6 +85,9 @@ def picture(job: Job, truth: Path, out: Path) -> Path:
     )
     for axes, (title, image) in zip(above.subplots(1, 5), top, strict=True):
         _show(axes, image, title)
+    # Where the day was observed there is nothing to compare.
+    observed = ((cube.quality.sel(time=str(day)).squeeze() & int(Quality.FUSED)) == 0).values
+    whole_truth[:, observed] = np.nan
     errors = (
         (f"error of {job.method.name}", _image(cube, day, bands) - whole_truth),
         ("error of anomaly", panels.anomaly - whole_truth),
@@ -100,9 +103,10 @@ def picture(job: Job, truth: Path, out: Path) -> Path:
     return out
 
 
-def flood_day(cube: xr.Dataset, real: xr.Dataset) -> date:
+def flood_day(job: Job, cube: xr.Dataset, real: xr.Dataset) -> date:
     """The day with most water on dry ground that was fused, far from its references at best."""
     common = np.intersect1d(cube.time.values, real.time.values)
+    common = common[(common >= np.datetime64(job.start)) & (common <= np.datetime64(job.end))]
     quality = cube.quality.sel(time=common)
     made = (quality & int(Quality.FUSED)) != 0
     fused = made.mean(("y", "x")).values
@@ -149,6 +153,8 @@ def _panels(job: Job, day: date) -> DayPanels:
         coarse[at] = cells.repeat(job.grid.ratio, 1).repeat(job.grid.ratio, 2)
         anomaly[at] = load_fuser("anomaly").fuse(block)[0]
         dates.append((choice.before[0], choice.after[0]))
+    if not dates:
+        raise ValueError(f"no tile of {job.cube} was fused on {day}: there is nothing to show")
     firsts, lasts = zip(*dates, strict=True)
     return DayPanels(
         day=day,
@@ -198,6 +204,9 @@ def _series(
         labelled &= ~inside.flooded.any("time").values
     labelled[:EDGE_PX], labelled[-EDGE_PX:] = False, False
     labelled[:, :EDGE_PX], labelled[:, -EDGE_PX:] = False, False
+    axes.set_title(f"near infrared of a {label} pixel: there is none", fontsize=10)
+    if not labelled.any():
+        return
     change = inside.nir08.std("time").values
     wanted = np.quantile(change[labelled], 0.9)
     place = np.argmin(np.where(labelled, np.abs(change - wanted), np.inf))

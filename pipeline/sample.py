@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from model.worlds import held_out
@@ -29,6 +30,9 @@ BBOX = (16.563, 48.141, 16.704, 48.229)
 
 TILE_PX = 96
 FIRST_DAY = date(2023, 5, 1)
+MARK = ".daily30-sample"
+"""File that says that a folder is the sample's own."""
+
 MARGIN_PX = 64
 """World around the region, so that scenes and point spreads reach beyond its edges."""
 
@@ -99,26 +103,38 @@ def scenery(seed: int) -> Scenery:
     return Scenery(seed=seed, grid=grid, world=World.make(RECIPE, shape, seed + 4000))
 
 
-def write_sample(folder: Path, *, seed: int = 0, days: int = 90) -> Path:
+def write_sample(
+    folder: Path, *, seed: int = 0, days: int = 90, workers: int | None = None
+) -> Path:
     """Write the sample into ``folder`` and return the path of its ``region.yaml``.
 
-    The same seed gives the same pixels.  An unfinished sample of an earlier call is replaced.
-    Besides ``region.yaml`` (the days around the flood) there is ``region-full.yaml`` (all days).
+    The same seed gives the same pixels.  A sample that is there already, whole or cut short, is
+    replaced; ``workers`` processes write it, None for one a core.  Besides ``region.yaml`` (the
+    days around the flood) there is ``region-full.yaml`` (all days).  Raises ValueError for a
+    folder that holds anything else.
     """
     folder = folder.absolute()
+    mark = folder / MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise ValueError(
+            f"{folder} holds other files, which the sample would overwrite; give an empty folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text("written by `daily30 demo`; everything beside it may be replaced\n")
+    region = folder / "region.yaml"
+    region.unlink(missing_ok=True)
     for stale in ("landsat-c2-l2", "modis-09ga-061", "truth.zarr"):
         shutil.rmtree(folder / stale, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    scene = scenery(seed)
-    create_truth(folder / "truth.zarr", scene.grid, day_dates(days))
+    create_truth(folder / "truth.zarr", scenery(seed).grid, day_dates(days))
     write_day = partial(_write_day, folder, seed)
-    with ProcessPoolExecutor() as pool:
+    # Spawned: a forked copy of a process that has threads may hang.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         records = [record for day in pool.map(write_day, range(days)) for record in day]
     write_catalog(folder, records)
     first, last = (min(day, days - 1) for day in FUSED_DAYS)
     _write_region(folder / "region-full.yaml", "demo-full", 0, days - 1, "all of the sample")
     # Last of all: its presence says that the sample is whole.
-    return _write_region(folder / "region.yaml", "demo", first, last, "around the flood")
+    return _write_region(region, "demo", first, last, "around the flood")
 
 
 def day_dates(days: int) -> tuple[date, ...]:

@@ -24,7 +24,7 @@ class Encoded(NamedTuple):
 
 
 class ImageEncoder(nn.Module):
-    """Shared by all five images (siamese).  GroupNorm is per sample, so stacking is exact."""
+    """Shared by all five images (siamese)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

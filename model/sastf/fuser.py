@@ -13,7 +13,7 @@ from torch import Tensor
 from model import checkpoint as checkpoints
 from model.block import Array, Block
 from model.card import describe, locate
-from model.diffusion import SCHEDULES, Schedule, sample, sampling_steps
+from model.diffusion import Schedule, sample, sampling_steps, schedule_of
 from model.frame import FRAMES, Frame, Images, View
 from model.noise import noise_field
 from model.sastf.network import Features, Network, References
@@ -67,7 +67,7 @@ class SastfFuser:
             sha=card.sha,
             network=network.to(where),
             frame=FRAMES[full["frame"]],
-            schedule=SCHEDULES[sampling["schedule"]](sampling["levels"]),
+            schedule=schedule_of(sampling["schedule"], sampling["levels"], sampling["sum_scale"]),
             steps=steps or sampling["steps"],
             window=sampling["window_px"],
             overlap=sampling["overlap_px"],

@@ -39,7 +39,7 @@ class Features(NamedTuple):
     """Level 5 of the target's coarse image, before attention."""
     coarse_attended: Tensor
     coarse_rebuilt: tuple[Tensor, Tensor]
-    """Coarse target as each alignment rebuilds it; with the line above, the time loss."""
+    """Coarse target as each alignment rebuilds it (the paper's time loss compares the two)."""
 
 
 class ShallowFusion(nn.Module):

@@ -14,6 +14,7 @@ import math
 import platform
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import islice
@@ -41,6 +42,7 @@ LEVELS, SUM_SCALE = 100, 0.01
 SAMPLING = {
     "schedule": "rddm",
     "levels": LEVELS,
+    "sum_scale": SUM_SCALE,
     "steps": 1,
     "window_px": 128,
     "overlap_px": 32,
@@ -132,9 +134,9 @@ def validate(network: Network, examples: list[Triplet], schedule: Schedule) -> d
         for name, image in images.items():
             error = (image - truth).square()
             errors[name].append(error.mean((0, 2, 3)))
-            changed[name].append(error[large].mean().nan_to_num())
+            changed[name].append(error[large])
     scores = {name: float(torch.stack(e).mean(0).sqrt().mean()) for name, e in errors.items()}
-    scores |= {f"{n}, changed": float(torch.stack(e).mean().sqrt()) for n, e in changed.items()}
+    scores |= {f"{n}, changed": float(torch.cat(e).mean().sqrt()) for n, e in changed.items()}
     return {name: round(score, 5) for name, score in scores.items()}
 
 
@@ -168,6 +170,7 @@ def train(
     source = batches(triplets(pool, patch=patch, seed=seed, augment=True))
     began, step, best, running = time.monotonic(), 0, math.inf, 0.0
     log: list[dict[str, float]] = []
+    commit = _commit()
     command = (
         f"python -m model.training.train {pool.name} {other.name} OUT --hours {hours} "
         f"--patch {patch} --rate {rate} --seed {seed}" + (" --start FIRST" if start else "")
@@ -219,11 +222,11 @@ def train(
                                 "examples": step * BATCH,
                                 "patch_px": patch,
                                 "ratio": RATIO,
-                                "data": f"{len(list(pool.glob('*.npz')))} simulated worlds of the "
-                                "train generator (model/worlds/draw.py)",
+                                "data": f"simulated worlds: {_worlds(pool)}; "
+                                f"chosen on {_worlds(other)}",
                                 "machine": f"{platform.processor() or platform.machine()}, "
                                 f"{torch.get_num_threads()} threads, torch {torch.__version__}",
-                                "commit": _commit(),
+                                "commit": commit,
                                 "rmse_on_other_generator": scores,
                             },
                         ],
@@ -232,10 +235,21 @@ def train(
 
 
 def _commit() -> str:
+    """The code that trains: its commit, and whether the tree differed from it."""
     answer = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        ["git", "describe", "--always", "--dirty"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return answer.stdout.strip() or "unknown"
+
+
+def _worlds(pool: Path) -> str:
+    """How many worlds of which generator and seed a pool holds; its file names say."""
+    names = Counter(path.stem.rpartition("-")[0] for path in pool.glob("*.npz"))
+    return ", ".join(f"{count} of {kind} (generator-seed)" for kind, count in sorted(names.items()))
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Draw the recipe of a training world: every property anew, from the ranges found in the field.
 
-Two generators: ``train``, and ``other`` with another land division and another sensor, on which
-models are chosen.  Both keep away from the demo (``model.worlds.held_out``).
+Two generators: ``train``, and ``other``, on which models are chosen: rectangles for fields, floods
+that stay, and a wider point spread.  Both keep away from the demo (``model.worlds.held_out``).
 """
 
 from collections.abc import Callable
@@ -81,11 +81,12 @@ def _crop(rng: np.random.Generator) -> Crop:
 def _flood(rng: np.random.Generator, generator: str) -> Flood | None:
     if rng.random() < 0.4:
         return None
+    shape = "plateau" if generator == "other" or rng.random() < 0.4 else "single"
     return Flood(
-        shape="plateau" if generator == "other" or rng.random() < 0.4 else "single",
+        shape=shape,
         start_day=rng.uniform(0, PERIOD_DAYS * 0.6),
         rise_days=rng.uniform(1, 10),
-        stay_days=rng.uniform(0, 20),
+        stay_days=rng.uniform(0, 20) * (shape == "plateau"),
         fall_days=rng.uniform(2, 14),
         crest_m=rng.uniform(0.5, 4),
     )

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from model.worlds.recipe import CoarseSensor, Crop, Flood, Recipe
+from model.worlds.recipe import CoarseSensor, Crop, Flood
 from model.worlds.spectra import Spectrum, distance
 
 FWHM_ACROSS_M, FWHM_ALONG_M = 690.0, 560.0
@@ -68,14 +68,4 @@ def too_near_sensor(sensor: CoarseSensor) -> bool:
     return (
         abs(sensor.fwhm_across_m - FWHM_ACROSS_M) < FWHM_DISTANCE_M
         or abs(sensor.fwhm_along_m - FWHM_ALONG_M) < FWHM_DISTANCE_M
-    )
-
-
-def too_near(recipe: Recipe) -> bool:
-    """Whether anything of a recipe is the demo's; the flood by the shape of its rise and fall."""
-    return (
-        too_near_sensor(recipe.coarse)
-        or any(too_near_crop(crop) for crop in recipe.land.crops)
-        or any(too_near_spectrum(kind, s) for kind, s in recipe.spectra.items())
-        or (recipe.flood is not None and recipe.flood.shape == FLOOD.shape)
     )

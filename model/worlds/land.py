@@ -1,7 +1,5 @@
 """The still parts of a world: parcels, river, heights, texture."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
@@ -67,15 +65,9 @@ def _split(rng: np.random.Generator, shape: tuple[int, int], pixels: float) -> N
     return labels
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relief:
-    """Heights above the river's banks in metres; below 0 is river or lake."""
-
-    height_m: Field
-
-
-def relief(rng: np.random.Generator, shape: tuple[int, int], metres_per_km: float) -> Relief:
-    """A winding river, a lake beside it, and ground that rises away from both."""
+def relief(rng: np.random.Generator, shape: tuple[int, int], metres_per_km: float) -> Field:
+    """Heights above the river's banks in metres: a winding river and a lake, below 0, and ground
+    that rises away from both."""
     y, x = shape
     along = np.arange(-50, max(shape) + 50)
     wind = sum(
@@ -101,4 +93,4 @@ def relief(rng: np.random.Generator, shape: tuple[int, int], metres_per_km: floa
     height = metres_per_km * np.maximum(away, 0) * PIXEL_M / 1000
     height += bumps * np.clip(away / 10, 0, 1)
     height = np.where(away <= 0, -1.0, np.maximum(height, 0.02))
-    return Relief(height_m=height.astype(np.float32))
+    return height.astype(np.float32)

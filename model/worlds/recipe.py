@@ -49,7 +49,7 @@ class Land:
     forest: float
     bare: float
     town: float
-    """Shares of the parcels; the rest is crops."""
+    """Shares of the parcels drawn one by one; forest and town take as much again in groups."""
     texture: float
     """Relative standard deviation inside a parcel."""
     events: float
@@ -60,7 +60,7 @@ class Land:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoarseSensor:
-    """The daily sensor with its faults (ranges and sources: README of the training worlds)."""
+    """The daily sensor with its faults (their ranges: ``model.worlds.draw``)."""
 
     fwhm_across_m: float
     fwhm_along_m: float

@@ -11,8 +11,9 @@ SIGMA_PER_FWHM = 1 / 2.3548
 MOSAIC = 4
 """Fine pixels averaged before the blur; 120 m is fine enough for a 350 m point spread."""
 
-GRIDDING_M = 230.0
-"""Observations fall up to half a cell from the cell they are given to."""
+GRIDDING_M = 115.0
+"""Observations lie within half a 500 m cell of the cell they are given to; several of a day are
+averaged, which halves it."""
 
 
 def see_fine(truth: Field, sensor: FineSensor, rng: np.random.Generator) -> Field:
@@ -31,7 +32,7 @@ def blur(truth: Field, sensor: CoarseSensor, rng: np.random.Generator) -> Field:
     shift = (
         np.array(sensor.offset_m[::-1])
         + sensor.registration_m * rng.standard_normal(2)
-        + rng.uniform(-GRIDDING_M, GRIDDING_M, 2) * 0.5
+        + rng.uniform(-GRIDDING_M, GRIDDING_M, 2)
     )
     moved = _shift(truth, *np.round(shift / PIXEL_M).astype(int))
     bands, y, x = moved.shape

@@ -58,7 +58,7 @@ class World:
         event_day = np.where(hit, rng.uniform(0, 130, count), NEVER).astype(np.float32)
         event = rng.integers(0, 4, count).astype(np.int8)
         soil = rng.lognormal(0, 0.2, count).astype(np.float32)
-        height_m = relief(rng, shape, land.relief_m).height_m
+        height_m = relief(rng, shape, land.relief_m)
         vigour = 1 + 0.6 * land.texture * rough_field(rng, shape, rng.uniform(2, 8))
         grain, patches = rough_field(rng, shape, 1.2), rough_field(rng, shape, 6)
         return cls(
@@ -114,11 +114,8 @@ class World:
     def harvested(self, first: float, last: float) -> NDArray[np.bool_]:
         """(y, x) cut or mown between the two days."""
         day = self._harvest_day()
-        return ((day > first) & (day <= last) & (self.cover == CROP))[self.parcel]
-
-    def harvest_day(self) -> Field:
-        """(y, x) day of the cut, NEVER where nothing is cut."""
-        return np.where(self.cover == CROP, self._harvest_day(), NEVER)[self.parcel]
+        standing = (self.cover == CROP) & (self.event_day > day)
+        return ((day > first) & (day <= last) & standing)[self.parcel]
 
     def _harvest_day(self) -> Field:
         days = np.array([c.harvest_day for c in self.recipe.land.crops], np.float32)

@@ -18,7 +18,7 @@ from pipeline.simulate.clouds import covered, draw_clouds
 from pipeline.simulate.files import SceneRecord, to_numbers, write_cog
 
 # The values of real scenes: a bit and its two confidence bits, the rest low.
-CLEAR, WATER, SNOW = 21824, 21952, 30048
+CLEAR, WATER = 21824, 21952
 CLOUD, DILATED, SHADOW, CIRRUS = 22280, 21826, 23888, 54596
 FILL = 1
 SNOW_BITS = 1 << 5 | 3 << 12

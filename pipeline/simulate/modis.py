@@ -25,7 +25,7 @@ LEFT_M, TOP_M = -20015109.3558, 10007554.6779
 
 CLEAR_SHARE = (0.30, 0.60)
 MEMORY_DAYS = 2.0
-"""How long the weather stays: neighbouring days share part of their clouds."""
+"""How long the weather stays: neighbouring days have alike shares of clear sky."""
 
 
 def write_scene(

@@ -55,7 +55,7 @@ def _item(record: SceneRecord, folder: Path) -> pystac.Item:
         start_datetime=record.when if interval else None,
         end_datetime=record.until,
         properties={
-            "created": _now(record.when),
+            "created": _made(record.when),
             **record.properties,
             **_projection(record.box, record.proj_code),
         },
@@ -80,6 +80,6 @@ def _projection(box: GeoBox, code: str | None) -> dict[str, object]:
     return {**crs, "proj:shape": list(box.shape), "proj:transform": list(box.affine)[:6]}
 
 
-def _now(when: datetime) -> str:
+def _made(when: datetime) -> str:
     # Fixed, so that the same seed gives the same catalogue.
     return when.astimezone(UTC).replace(hour=12, minute=0, second=0).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,7 @@
 """The embedded sample, end to end: fused, scored against its truth, drawn."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +51,16 @@ def test_an_analyst_opens_the_cube_with_one_line(cube: Path) -> None:
         assert 0 < float(opened[band].mean()) < 0.6
 
 
-def test_ninety_five_percent_are_produced_and_the_rest_has_a_name(cube: Path) -> None:
+def test_ninety_five_percent_are_produced_and_the_rest_has_a_name(folder: Path, cube: Path) -> None:
+    job = region_job(folder / "part.yaml")
     opened = xr.open_zarr(cube)
     tables = read_tables(cube).arrays
     made = (opened.quality & 1) != 0
     assert float(made.mean()) >= 0.95
     named = (opened.quality & (4096 | 8192)) != 0
-    gaps = tables["status"] >= 10
-    if not gaps.any():
-        assert bool((made | named).all())
+    for tile in job.grid.tiles:
+        gap = (tables["status"][:, tile.index] >= 10)[:, None, None]
+        assert ((made | named).values[:, tile.y, tile.x] | gap).all()
 
 
 def test_both_kinds_of_pixels_are_there_and_flagged(cube: Path) -> None:
@@ -88,8 +90,8 @@ def test_the_picture_shows_a_flooded_day(folder: Path, cube: Path, tmp_path: Pat
 def test_the_pipeline_does_without_the_truth(folder: Path, cube: Path, tmp_path: Path) -> None:
     hidden = (folder / "truth.zarr").rename(tmp_path / "truth.zarr")
     try:
-        again = run_job(region_job(folder / "part.yaml"), scheduler="synchronous", refresh=True)
-        assert again.ok
+        job = replace(region_job(folder / "part.yaml"), cube=tmp_path / "again.zarr")
+        assert run_job(job, workers=2).ok
     finally:
         hidden.rename(folder / "truth.zarr")
 
@@ -107,11 +109,13 @@ def test_all_ninety_days_beat_every_naive_method(tmp_path: Path) -> None:
     status = read_tables(job.cube).arrays["status"]
     opened = xr.open_zarr(job.cube)
     made = ((opened.quality & 1) != 0).values
+    inside: list[np.ndarray] = []
     for tile in job.grid.tiles:
         fused = np.flatnonzero(np.isin(status[:, tile.index], (2, 3)))
-        inside = made[fused[0] : fused[-1] + 1, tile.y, tile.x]
-        assert inside.mean() >= 0.9
-    assert made.mean() >= 0.95
+        assert fused.size > 45
+        inside.append(made[fused[0] : fused[-1] + 1, tile.y, tile.x])
+    produced = sum(one.sum() for one in inside) / sum(one.size for one in inside)
+    assert produced >= 0.95
 
 
 @pytest.mark.slow

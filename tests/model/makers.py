@@ -1,8 +1,25 @@
-"""Blocks of random reflectance for tests of methods."""
+"""Blocks of random reflectance, and small checkpoints, for tests of methods."""
+
+from pathlib import Path
 
 import numpy as np
+import torch
 
+from model import checkpoint
 from model.block import COARSE_PAD, Block
+from model.sastf.config import NetworkConfig
+from model.sastf.network import Network
+
+SAMPLING = {
+    "schedule": "rddm",
+    "levels": 100,
+    "sum_scale": 0.01,
+    "sum_scale": 0.01,
+    "steps": 2,
+    "window_px": 64,
+    "overlap_px": 16,
+    "halo_px": 16,
+}
 
 
 def make_block(
@@ -37,3 +54,16 @@ def make_block(
         centre=np.full(bands, 0.2, np.float32),
         spread=np.full(bands, 0.1, np.float32),
     )
+
+
+def write_checkpoint(folder: Path, *, trained: bool, frame: str = "anomaly") -> Path:
+    """SA-STF of width 16 for six bands; untrained it adds nothing, else its weights are random."""
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(width=16, groups=16, contrast=frame == "anomaly", dated=True))
+    if not trained:
+        head = network.decoder.head[-1]
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+    bands = ["blue", "green", "red", "nir08", "swir16", "swir22"]
+    checkpoint.save(folder, network, {"bands": bands, "frame": frame, "sampling": SAMPLING})
+    return folder

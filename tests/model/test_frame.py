@@ -32,6 +32,21 @@ def test_anomaly_frame_starts_from_the_anomaly_prediction() -> None:
     torch.testing.assert_close(view.to_reflectance(view.start), expected)
 
 
+def test_anomaly_frame_shows_each_image_and_its_contrast_in_units_of_the_change() -> None:
+    images = Images(*torch.rand(5, 1, 6, 48, 64))
+    view = view_of("anomaly", images)
+    f0, c0, f2, c2, c1 = images
+    change = (local_mean((f2 - f0) ** 2, 16) + 0.01**2).sqrt()
+    anomaly = c1 - 0.75 * c0 - 0.25 * c2
+    torch.testing.assert_close(view.scale, (change**2 + anomaly**2).sqrt())
+    contrasts = (f0 - f2, c0 - c2, f2 - f0, c2 - c0)
+    for seen, image in zip(view.known, images, strict=True):
+        torch.testing.assert_close(seen[:, :6], (image - 0.2) / 0.1)
+    for seen, contrast in zip(view.known[:4], contrasts, strict=True):
+        torch.testing.assert_close(seen[:, 6:], contrast / change)
+    torch.testing.assert_close(view.known.coarse[:, 6:], anomaly / view.scale)
+
+
 def test_equal_references_and_no_anomaly_start_from_the_reference_itself() -> None:
     fine, coarse = torch.rand(2, 1, 6, 48, 64)
     view = view_of("anomaly", Images(fine, coarse, fine, coarse, coarse))

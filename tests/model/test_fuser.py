@@ -7,35 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from model import checkpoint
 from model.card import DEFAULT_CHECKPOINT, METHODS, CheckpointError, describe, read_card
 from model.fuser import load_fuser
-from model.sastf.config import NetworkConfig
 from model.sastf.fuser import SastfFuser, reflect_to_multiple
-from model.sastf.network import Network
-from tests.model.makers import make_block
+from tests.model.makers import SAMPLING, make_block, write_checkpoint
 
 DN = 1e-4
-SAMPLING = {
-    "schedule": "rddm",
-    "levels": 100,
-    "steps": 2,
-    "window_px": 64,
-    "overlap_px": 16,
-    "halo_px": 16,
-}
-
-
-def write_checkpoint(folder: Path, *, trained: bool, frame: str = "anomaly") -> Path:
-    torch.manual_seed(0)
-    network = Network(NetworkConfig(width=16, groups=16, contrast=frame == "anomaly", dated=True))
-    if not trained:
-        head = network.decoder.head[-1]
-        torch.nn.init.zeros_(head.weight)
-        torch.nn.init.zeros_(head.bias)
-    bands = ["blue", "green", "red", "nir08", "swir16", "swir22"]
-    checkpoint.save(folder, network, {"bands": bands, "frame": frame, "sampling": SAMPLING})
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +56,60 @@ def test_other_batches_and_threads_stay_within_a_count(trained: Path) -> None:
         assert np.mean(np.abs(other - one) <= DN) >= 0.999
 
 
-def test_unknown_pixels_do_not_reach_their_neighbours(trained: Path) -> None:
+def test_an_unknown_pixel_is_unknown_in_the_answer_and_no_other(trained: Path) -> None:
     fuser = load_fuser("sa-stf", trained)
     block = make_block(days=(2,))
     block.fine_before[:, 5, 5] = np.nan
     fused = fuser.fuse(block)
     assert np.isnan(fused[0, :, 5, 5]).all()
     assert np.isfinite(np.delete(fused.reshape(6, -1), 5 * 96 + 5, axis=1)).all()
+
+
+@pytest.mark.parametrize("key", ["frame", "bands"])
+def test_what_the_card_says_of_the_images_is_part_of_the_identity(
+    tmp_path: Path, trained: Path, key: str
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "other"))
+    card = json.loads((folder / "card.json").read_text())
+    card[key] = "reflectance" if key == "frame" else card[key][::-1]
+    (folder / "card.json").write_text(json.dumps(card))
+    assert describe("sa-stf", folder).sha != describe("sa-stf", trained).sha
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"frame": "cubist"}, "no frame 'cubist'; there are reflectance, anomaly"),
+        ({"sampling": {}}, r"lacks sampling\.halo_px, sampling\.levels"),
+        ({"sampling": {**SAMPLING, "schedule": "cosine"}}, "no sampling.schedule 'cosine'"),
+        ({"sampling": {**SAMPLING, "steps": 0}}, "steps=0 is not between 1 and the 100 levels"),
+    ],
+)
+def test_a_card_that_cannot_sample_is_refused_before_anything_runs(
+    tmp_path: Path, trained: Path, edit: dict, message: str
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "odd"))
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | edit))
+    with pytest.raises(CheckpointError, match=message):
+        describe("sa-stf", folder)
+
+
+def test_steps_beyond_the_schedule_are_refused_before_anything_runs(trained: Path) -> None:
+    with pytest.raises(CheckpointError, match="steps=5000 is not between 1 and the 100 levels"):
+        describe("sa-stf", trained, steps=5000)
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs", "half"])
+def test_weights_cut_short_are_refused_before_anything_runs(
+    tmp_path: Path, trained: Path, content: bytes | str
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "short"))
+    weights = folder / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2] if isinstance(content, str) else content)
+    with pytest.raises(CheckpointError, match="is not a whole safetensors file"):
+        describe("sa-stf", folder)
 
 
 def test_identity_names_weights_steps_and_seed(trained: Path) -> None:
