@@ -14,6 +14,7 @@ from pystac.extensions.item_assets import ItemAssetDefinition
 from shapely.geometry import box as shapely_box
 from shapely.geometry import mapping
 
+from catalogs import BANDS
 from pipeline.grid import Grid
 from pipeline.job import Job, Method, PairRules, Source
 from tests.synthetic import Float, day, make_clouds, make_coarse, make_grid, make_world
@@ -86,6 +87,16 @@ def make_season(
             write_image(season.image(role, when), np.where(sky[at], images[at], np.nan), box)
     write_catalog(season)
     return season
+
+
+def make_sastf_job(folder: Path) -> Job:
+    """A job of SA-STF, its weights random, over a season of all six bands and four tiles."""
+    # torch stays out of the tests, and of their workers, that do without it.
+    from tests.model.makers import write_checkpoint
+
+    weights = write_checkpoint(folder / "weights", trained=True)
+    season = make_season(folder / "files", bands=BANDS, rows=8, cols=7)
+    return season.job(method=Method(name="sa-stf", checkpoint=str(weights)))
 
 
 def write_image(path: Path, reflectance: Float, box: GeoBox) -> None:

@@ -14,7 +14,6 @@ SAMPLING = {
     "schedule": "rddm",
     "levels": 100,
     "sum_scale": 0.01,
-    "sum_scale": 0.01,
     "steps": 2,
     "window_px": 64,
     "overlap_px": 16,

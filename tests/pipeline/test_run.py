@@ -23,7 +23,7 @@ from pipeline.progress import FuseSummary, Progress, RunSummary
 from pipeline.recipe import plan_path
 from pipeline.run import cube_status, fuse, ingest, locked, plan, prepare, publish, run_job
 from pipeline.store import CubeError, read_tables
-from tests.season import Season, make_season, write_catalog
+from tests.season import Season, make_sastf_job, make_season, write_catalog
 from tests.synthetic import day, make_grid
 
 
@@ -74,6 +74,13 @@ def done(first_run: FirstRun) -> Job:
 
 
 @pytest.fixture(scope="module")
+def done_by_sastf(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    job = make_sastf_job(tmp_path_factory.mktemp("sastf"))
+    run_here(job)
+    return job
+
+
+@pytest.fixture(scope="module")
 def two_workers() -> Iterator[Executor]:
     with executor(2, device="cpu") as ex:
         yield ex
@@ -85,9 +92,16 @@ def own(season: Season, tmp_path: Path) -> Job:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("job_done", ["done", "done_by_sastf"], ids=["anomaly", "sa-stf"])
 def test_workers_and_order_change_no_byte(
-    done: Job, own: Job, workers: int, two_workers: Executor
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    job_done: str,
+    workers: int,
+    two_workers: Executor,
 ) -> None:
+    done: Job = request.getfixturevalue(job_done)
+    own = replace(done, cube=tmp_path / "own.zarr")
     with ExitStack() as stack:
         stack.enter_context(locked(own))
         ex = two_workers
