@@ -8,6 +8,7 @@ from catalogs.items import (
     native_crs,
     needed,
     nominal_day,
+    redact,
     thaw,
 )
 from catalogs.search import search, spec_for
@@ -28,6 +29,7 @@ __all__ = [
     "native_crs",
     "needed",
     "nominal_day",
+    "redact",
     "search",
     "spec_for",
     "thaw",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pystac
 
@@ -56,15 +57,24 @@ def processed(item: pystac.Item) -> tuple[str, ...]:
     return (*(str(item.properties.get(key, "")) for key in _WHEN), item.id)
 
 
+def redact(href: str) -> str:
+    """An href that may be shown: a URL without user, password and query string."""
+    if "://" not in href or href.lower().startswith("file://"):
+        return href
+    scheme, _, rest = href.partition("://")
+    host, slash, path = rest.split("?", 1)[0].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
 def plain_href(href: str) -> str:
-    """An href without its query string, which may be a token that expires."""
-    return href.split("?", 1)[0] if href.startswith(("http://", "https://")) else href
+    """A web href without what may expire: the token in its query string, user and password."""
+    return redact(href) if href.lower().startswith(("http://", "https://")) else href
 
 
 def local_path(href: str) -> Path | None:
     """The file of an href on this machine, else None."""
-    if href.startswith("file://"):
-        return Path(href.removeprefix("file://"))
+    if href.lower().startswith("file://"):
+        return Path(unquote(href[len("file://") :]))
     return None if "://" in href or href.startswith("/vsi") else Path(href)
 
 
@@ -127,7 +137,7 @@ def needed(spec: CollectionSpec, bands: Sequence[str]) -> tuple[Band, ...]:
 
 
 def freeze(item: pystac.Item) -> dict[str, Any]:
-    """An item as JSON values: absolute hrefs without query strings, no links."""
+    """An item as JSON values: absolute hrefs without query strings and passwords, no links."""
     known: dict[str, Any] = json.loads(
         json.dumps(item.to_dict(include_self_link=False, transform_hrefs=False))
     )

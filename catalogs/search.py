@@ -1,5 +1,6 @@
 """Find the items of a region and period, in a catalogue on disk or behind a STAC API."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from pystac_client.stac_api_io import StacApiIO
 from urllib3 import Retry
 
 from catalogs.generic import spec_from_collection
-from catalogs.items import acquisition, nominal_day, processed
+from catalogs.items import acquisition, local_path, nominal_day, processed, redact
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MCD43A4, MOD09GA, MYD09GA
 from catalogs.spec import CatalogError, CollectionSpec, Role
@@ -30,6 +31,9 @@ MARGIN = timedelta(days=16)
 
 PAGE = 100
 """Items a page: large pages run into the servers' time limits."""
+
+WEB = ("http://", "https://")
+"""How the address of a catalogue starts that strangers may have written."""
 
 
 def spec_for(href: str, collection: str, role: Role | None = None) -> CollectionSpec:
@@ -53,7 +57,8 @@ def search(href: str, collection: str, bbox: BBox, start: date, end: date) -> li
     ``href`` is a ``catalog.json`` on disk (or its URL) or the URL of a STAC API; ``bbox`` is west,
     south, east, north in degrees, west > east across the antimeridian; both days are included.
     An acquisition found twice is kept in its newest processing.  Items come without links, with
-    absolute hrefs, sorted by (day, id).  CatalogError where nothing is found.
+    absolute hrefs, sorted by (day, id).  CatalogError where nothing is found, or where an asset
+    of an item is no plain file: see ``_check_href``.
     """
     source = _collection(href, collection)
     if _is_api(href):
@@ -67,11 +72,11 @@ def search(href: str, collection: str, bbox: BBox, start: date, end: date) -> li
             item.properties.get(key, values[0]) in values for key, values in accept.items()
         )
         if usable and start <= nominal_day(item) <= end and _touches(item, bbox):
-            items.append(_detached(item, collection))
+            items.append(_detached(item, collection, href))
     if not items:
         raise CatalogError(
-            f"{href} has no usable item of {collection} that touches bbox {list(bbox)} from "
-            f"{start} to {end}; {_extent(source)}"
+            f"{redact(href)} has no usable item of {collection} that touches bbox {list(bbox)} "
+            f"from {start} to {end}; {_extent(source)}"
         )
     return newest(items)
 
@@ -84,7 +89,7 @@ def newest(items: Iterable[pystac.Item]) -> list[pystac.Item]:
 
 
 def _is_api(href: str) -> bool:
-    return href.startswith(("http://", "https://")) and not href.endswith(".json")
+    return href.startswith(WEB) and not href.endswith(".json")
 
 
 def _open(href: str) -> pystac.Catalog:
@@ -100,7 +105,7 @@ def _open(href: str) -> pystac.Catalog:
         try:
             return Client.open(href, stac_io=StacApiIO(max_retries=retry, timeout=(10, 60)))
         except (APIError, pystac.errors.STACTypeError, ValueError) as error:
-            raise CatalogError(f"no STAC API answers at {href}: {error}") from error
+            raise CatalogError(f"no STAC API answers at {redact(href)}: {_text(error)}") from None
     path = Path(href)
     if "://" not in href and not path.is_file():
         raise CatalogError(
@@ -109,8 +114,16 @@ def _open(href: str) -> pystac.Catalog:
         )
     try:
         return pystac.Catalog.from_file(href)
-    except (OSError, ValueError, KeyError, pystac.errors.STACTypeError) as error:
-        raise CatalogError(f"{href} is not a STAC catalogue: {error}") from error
+    except Exception as error:  # pystac raises bare ones for what a server refuses
+        raise CatalogError(f"{redact(href)} is not a STAC catalogue: {_text(error)}") from None
+
+
+def _text(error: Exception) -> str:
+    """What an error says, without users, passwords and query strings of URLs.
+
+    These errors are raised ``from None`` for the same reason: a log shows the whole chain.
+    """
+    return re.sub(r"\?[^\s'\")>]+", "", re.sub(r"//[^/\s]*@", "//", str(error)))
 
 
 def _collection(href: str, collection: str) -> pystac.Collection:
@@ -129,7 +142,8 @@ def _collection(href: str, collection: str) -> pystac.Collection:
                 return one
             ids.append(one.id)
     raise CatalogError(
-        f"{href} has no collection {collection!r}; it has {', '.join(sorted(ids)) or 'none'}"
+        f"{redact(href)} has no collection {collection!r}; it has "
+        f"{', '.join(sorted(ids)) or 'none'}"
     )
 
 
@@ -148,9 +162,9 @@ def _ask(href: str, collection: str, bbox: BBox, start: date, end: date) -> Iter
                 ).items()
     except APIError as error:
         raise CatalogError(
-            f"the search of {collection} at {href} from {start} to {end} failed after retries: "
-            f"{error}; run again, nothing was written"
-        ) from error
+            f"the search of {collection} at {redact(href)} from {start} to {end} failed after "
+            f"retries: {_text(error)}; run again, nothing was written"
+        ) from None
 
 
 def _months(start: date, end: date) -> Iterator[tuple[date, date]]:
@@ -179,11 +193,41 @@ def _touches(item: pystac.Item, bbox: BBox) -> bool:
     )
 
 
-def _detached(item: pystac.Item, collection: str) -> pystac.Item:
+def _detached(item: pystac.Item, collection: str, catalog: str) -> pystac.Item:
+    # A catalogue on disk may link to items elsewhere.
+    web = any(one.lower().startswith(WEB) for one in (catalog, item.get_self_href() or ""))
+    for name, asset in item.assets.items():
+        _check_href(item, name, asset.href, web=web)
     item.make_asset_hrefs_absolute()
+    for name, asset in item.assets.items():
+        _check_href(item, name, asset.href, web=web)  # ../../vsicurl/ may have become absolute
+        if asset.href.lower().startswith("file://"):  # GDAL does not unquote them
+            asset.href = str(local_path(asset.href))
     item.clear_links()
     item.collection_id = collection
     return item
+
+
+def _check_href(item: pystac.Item, asset: str, href: str, *, web: bool) -> None:
+    """Refuse hrefs by which a catalogue could have this machine read what it should not.
+
+    GDAL opens more than files: ``/vsicurl/`` and its kin reach other hosts and unpack archives,
+    and XML in place of a name is a VRT that names any files.  A catalogue from the ``web`` has
+    no business with the files of this machine either.
+    """
+    plain = str(local_path(href) or href).lstrip()
+    cure = "correct the item, or use a catalogue you trust"
+    if plain.startswith(("/vsi", "<")):
+        raise CatalogError(
+            f"asset {asset!r} of item {item.id} is neither a file nor a URL: {redact(href)[:80]}; "
+            f"{cure}"
+        )
+    absolute = re.match(r"/|[a-z][a-z0-9+.-]*:", href, re.IGNORECASE)
+    if web and absolute and not href.lower().startswith((*WEB, "s3://")):
+        raise CatalogError(
+            f"asset {asset!r} of item {item.id} is at {redact(href)[:80]}, but a catalogue from "
+            f"the web may only name http://, https:// and s3://; {cure}"
+        )
 
 
 def _extent(collection: pystac.Collection) -> str:

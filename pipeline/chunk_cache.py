@@ -2,7 +2,9 @@
 
 Neighbouring tiles and days are made from the same images.  Zarr spends some milliseconds on
 every selection, whatever its size, so reading them anew took longer than fusing.  A chunk is
-known by its file and the time it was written: one written again is read again.
+known by its file, which is more than a path: a chunk written again is another file, and so is
+the one that takes its path when the days of a cube are renumbered, by hard links that keep
+their time of writing.
 """
 
 from collections import OrderedDict
@@ -19,19 +21,23 @@ KEPT_BYTES = 192 * 2**20
 """Most that the chunks of a process take in memory."""
 
 
+_Key = tuple[Path, int, int, int]
+"""Path, inode, nanosecond of writing and size of a file."""
+
+
 class _Kept:
-    """Chunks by file and time of writing, the least lately used one given up first."""
+    """Chunks by file, the least lately used one given up first."""
 
     def __init__(self) -> None:
-        self.chunks: OrderedDict[tuple[Path, int], NDArray[Any]] = OrderedDict()
+        self.chunks: OrderedDict[_Key, NDArray[Any]] = OrderedDict()
         self.size = 0
 
-    def get(self, key: tuple[Path, int]) -> NDArray[Any] | None:
+    def get(self, key: _Key) -> NDArray[Any] | None:
         if key in self.chunks:
             self.chunks.move_to_end(key)
         return self.chunks.get(key)
 
-    def add(self, key: tuple[Path, int], chunk: NDArray[Any]) -> None:
+    def add(self, key: _Key, chunk: NDArray[Any]) -> None:
         self.chunks[key] = chunk
         self.size += chunk.nbytes
         while self.size > KEPT_BYTES:
@@ -69,14 +75,14 @@ def _chunk(array: zarr.Array[Any], place: int, row: int, col: int) -> NDArray[An
         slice(col * width, min((col + 1) * width, array.shape[2])),
     )
     store = array.store
-    if not isinstance(store, LocalStore):  # no time of writing to know it by
+    if not isinstance(store, LocalStore):  # no file to know it by
         return np.asarray(array[inside])
     path = Path(store.root, array.path, array.metadata.encode_chunk_key((place, row, col)))
     try:
-        written = path.stat().st_mtime_ns
+        file = path.stat()
     except FileNotFoundError:  # nothing but fill values
         return np.asarray(array[inside])
-    key = (path, written)
+    key = (path, file.st_ino, file.st_mtime_ns, file.st_size)
     chunk = _kept.get(key)
     if chunk is None:
         chunk = np.asarray(array[inside])

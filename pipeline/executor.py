@@ -156,7 +156,7 @@ def executor(
             cards = [] if device == "cpu" else gpu_ids()
             if device == "cuda" and not cards:
                 raise ValueError("device 'cuda' was asked for, but there is no GPU; use 'cpu'")
-            count = max(workers or os.cpu_count() or 1, len(cards))
+            count = max(workers or cores(), len(cards))
             yield Executor(device if cards else "cpu", lambda: _processes(stack, count, cards))
         elif "://" in scheduler:
             yield Executor(device, lambda: _joined(stack, scheduler))
@@ -239,6 +239,13 @@ def _worker(cards: list[str]) -> dict[str, Any]:
             "memory_limit": 0,
         },
     }
+
+
+def cores() -> int:
+    """Cores this process may use: a batch system or a container may grant fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def gpu_ids() -> list[str]:

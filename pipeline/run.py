@@ -16,10 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from catalogs import Role
+from catalogs import Role, local_path, redact
 from pipeline.cube import Status, day_number
 from pipeline.executor import Device, Executor, executor
 from pipeline.fuse import FuseReport, fuse_tile
@@ -164,14 +165,13 @@ def publish(
 ) -> RunSummary:
     """Write down what the cube was made from, gather its metadata, and sum up the run."""
     recipe = load_recipe(plan_path(job))
-    known = job.to_dict()
     update_attrs(
         job.cube,
         {
             "source": f"{job.fine.collection} and {job.coarse.collection}, fused by "
             f"{job.method.name} ({recipe.sha})",
             "daily30_run": {
-                "job": {name: known[name] for name in known if name not in ("cube", "grid")},
+                "job": _shown(job),
                 "method_sha": recipe.sha,
                 "centre": list(recipe.centre),
                 "spread": list(recipe.spread),
@@ -180,6 +180,22 @@ def publish(
     )
     consolidate(job.cube)
     return _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    """A job as others may see it: no passwords, no tokens, no folders of this machine.
+
+    The grid is in the cube already, and ``method_sha`` tells the checkpoint.
+    """
+    known = job.to_dict()
+    for name in ("cube", "grid"):
+        del known[name]
+    del known["method"]["checkpoint"]
+    for role in ("fine", "coarse"):
+        catalog = known[role]["catalog"]
+        path = local_path(catalog)
+        known[role]["catalog"] = redact(catalog) if path is None else path.name
+    return known
 
 
 def cube_status(cube: Path) -> RunSummary:

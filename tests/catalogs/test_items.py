@@ -8,8 +8,18 @@ from pathlib import Path
 import pystac
 import pytest
 
-from catalogs import CatalogError, check_items, fingerprint, freeze, native_crs, nominal_day, thaw
-from catalogs.items import acquisition
+from catalogs import (
+    CatalogError,
+    check_items,
+    fingerprint,
+    freeze,
+    local_path,
+    native_crs,
+    nominal_day,
+    redact,
+    thaw,
+)
+from catalogs.items import acquisition, plain_href
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MCD43A4, MOD09GA, SINUSOIDAL
 from catalogs.search import newest
@@ -150,11 +160,42 @@ def test_a_fingerprint_tells_reprocessed_items(key: str) -> None:
 
 def test_tokens_are_neither_frozen_nor_in_the_fingerprint() -> None:
     one, two = make_item(), make_item()
-    one.add_asset("red", pystac.Asset("https://host/red.tif?sig=secret"))
+    one.add_asset("red", pystac.Asset("https://secret:secret@host/red.tif?sig=secret"))
     two.add_asset("red", pystac.Asset("https://host/red.tif?sig=other"))
     assert fingerprint(one) == fingerprint(two)
     assert "secret" not in json.dumps(freeze(one))
     assert one.assets["red"].href.endswith("secret")
+
+
+@pytest.mark.parametrize(
+    ("href", "shown"),
+    [
+        ("https://user:pw@host:80/a/b.tif?api_key=k&x=a/b@c", "https://host:80/a/b.tif"),
+        ("https://token@host?api_key=k", "https://host"),
+        ("HTTPS://user:p@w@host/a@b.json", "HTTPS://host/a@b.json"),
+        ("https://host/catalog.json", "https://host/catalog.json"),
+        ("s3://key:pw@bucket/a.tif", "s3://bucket/a.tif"),
+        ("/data/what?/me@home/catalog.json", "/data/what?/me@home/catalog.json"),
+        ("file:///me@home/a?.json", "file:///me@home/a?.json"),
+    ],
+)
+def test_a_shown_href_has_no_user_password_or_query(href: str, shown: str) -> None:
+    assert redact(href) == shown
+    assert redact(shown) == shown
+
+
+def test_only_web_hrefs_are_made_plain() -> None:
+    assert plain_href("https://user:pw@host/red.tif?sig=x") == "https://host/red.tif"
+    assert plain_href("s3://bucket/what?.tif") == "s3://bucket/what?.tif"
+
+
+@pytest.mark.parametrize("scheme", ["file://", "FILE://"])
+def test_the_file_of_a_quoted_href_is_found(tmp_path, scheme: str) -> None:
+    path = tmp_path / "a b%.tif"
+    path.touch()
+    assert local_path(f"{scheme}{tmp_path}/a%20b%25.tif") == path
+    assert local_path(str(path)) == path  # a plain path is not quoted
+    assert local_path("https://host/a%20b") is None
 
 
 def test_missing_assets_and_files_are_told_before_a_run(tmp_path) -> None:

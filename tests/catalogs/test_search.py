@@ -2,9 +2,11 @@
 
 import json
 import threading
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pystac
@@ -183,6 +185,118 @@ def test_a_box_across_the_antimeridian_touches_both_sides(tmp_path) -> None:
     href = str(make_catalog(tmp_path, items))
     found = search(href, NAME, (179.0, 45.0, -178.0, 46.0), day, day)
     assert [item.id for item in found] == ["east", "west"]
+
+
+INLINE = "<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>"
+
+
+@pytest.mark.parametrize(
+    "asset",
+    ["/vsicurl/http://10.0.0.1/x", "/vsizip//etc/x.zip", "file:///vsis3/b/k", INLINE, f" {INLINE}"],
+)
+def test_names_by_which_gdal_opens_more_than_files_are_refused(tmp_path, asset: str) -> None:
+    item = make_item("LC08", date(2023, 5, 1))
+    item.assets["red"].href = asset
+    href = str(make_catalog(tmp_path, [item]))
+    with pytest.raises(CatalogError, match=r"asset 'red' of item LC08 is neither a file nor a URL"):
+        search(href, NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
+
+
+def test_a_relative_href_cannot_climb_to_such_a_name(tmp_path) -> None:
+    item = make_item("LC08", date(2023, 5, 1))
+    item.assets["red"].href = "../" * 30 + "vsicurl/http/x"
+    href = str(make_catalog(tmp_path, [item]))
+    with pytest.raises(CatalogError, match=r"asset 'red' of item LC08 is neither a file nor a URL"):
+        search(href, NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
+
+
+def test_a_quoted_file_url_becomes_the_path_that_can_be_opened(tmp_path) -> None:
+    item = make_item("LC08", date(2023, 5, 1))
+    item.assets["red"].href = f"file://{tmp_path}/a%20b.tif"
+    (found,) = search(
+        str(make_catalog(tmp_path, [item])), NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2)
+    )
+    assert found.assets["red"].href == str(tmp_path / "a b.tif")
+
+
+@pytest.fixture
+def web(require, tmp_path) -> Iterator[tuple[Path, str]]:
+    """A folder and the address under which a web server gives its files."""
+    require("loopback")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield tmp_path, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "asset",
+    ["/etc/x.tif", "file:///etc/x.tif", "vrt:///etc/x", "gs://b/x"],
+)
+def test_a_catalogue_from_the_web_names_no_file_of_this_machine(web, asset: str) -> None:
+    folder, address = web
+    item = make_item("LC08", date(2023, 5, 1))
+    make_catalog(folder, [item])
+    (file,) = folder.rglob("LC08.json")
+    known = json.loads(file.read_text(encoding="utf-8"))
+    known["assets"]["red"]["href"] = asset
+    file.write_text(json.dumps(known), encoding="utf-8")
+    with pytest.raises(CatalogError, match=r"asset 'red' of item LC08 is at .*from the web"):
+        search(f"{address}/catalog.json", NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
+
+
+@pytest.mark.parametrize("asset", ["./red.tif", "https://host/red.tif", "s3://bucket/red.tif"])
+def test_a_catalogue_from_the_web_may_name_the_web_and_buckets(web, asset: str) -> None:
+    folder, address = web
+    item = make_item("LC08", date(2023, 5, 1))
+    item.assets["red"].href = asset
+    make_catalog(folder, [item])
+    (found,) = search(f"{address}/catalog.json", NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
+    href = found.assets["red"].href
+    assert href.startswith(address) if asset.startswith(".") else href == asset
+
+
+def test_an_item_of_the_web_in_a_catalogue_on_disk_names_no_local_file(web) -> None:
+    folder, address = web
+    item = make_item("LC08", date(2023, 5, 1))
+    item.assets["red"].href = "file:///etc/x.tif"
+    make_catalog(folder, [item])
+    (file,) = folder.rglob("collection.json")
+    known = json.loads(file.read_text(encoding="utf-8"))
+    for link in known["links"]:
+        if link["rel"] == "item":
+            link["href"] = f"{address}/{NAME}/{link['href']}"
+    file.write_text(json.dumps(known), encoding="utf-8")
+    with pytest.raises(CatalogError, match=r"asset 'red' of item LC08 .*from the web"):
+        search(str(folder / "catalog.json"), NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
+
+
+SECRET = "s3cr3t"
+
+
+def test_no_error_tells_a_password_or_a_token(web, api: str) -> None:
+    folder, address = web
+    make_catalog(folder, make_items())
+    period = date(2020, 1, 1), date(2020, 2, 1)
+    hrefs = (
+        f"{address}/catalog.json?api_key={SECRET}&f=.json",  # empty, and no such collection
+        f"{address}/missing.json?api_key={SECRET}&f=.json",
+        f"http://me:{SECRET}@127.0.0.1:9/catalog.json",
+        f"http://me:{SECRET}@127.0.0.1:9/?api_key={SECRET}",
+        f"{api}?api_key={SECRET}",
+    )
+    for href in hrefs:
+        for name in (NAME, "other"):
+            with pytest.raises(CatalogError, match=r"127\.0\.0\.1") as refused:
+                search(href, name, BBOX, *period)
+            shown = "".join(traceback.format_exception(refused.value))
+            told = [line for line in shown.splitlines() if not line.startswith("    ")]
+            assert SECRET not in "\n".join(told), href
 
 
 def test_an_empty_search_says_what_there_is(tmp_path) -> None:

@@ -50,6 +50,25 @@ def test_a_chunk_is_read_once_and_again_when_it_was_written_again(
     assert len(reads) == 1
 
 
+def test_a_chunk_renumbered_by_a_hard_link_is_the_other_one(
+    array: zarr.Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_cache, "_kept", chunk_cache._Kept())
+    at = (slice(0, 16), slice(0, 32))
+    one, other = (
+        Path(array.store.root, array.path, array.metadata.encode_chunk_key((place, 0, 0)))
+        for place in (0, 1)
+    )
+    array[0, :16, :32], array[1, :16, :32] = 1, 2
+    for chunk in (one, other):
+        os.utime(chunk, ns=(1, 1))
+    assert (read_day(array, 0, at) == 1).all()
+    one.unlink()
+    os.link(other, one)
+    assert one.stat().st_mtime_ns == 1
+    assert (read_day(array, 0, at) == 2).all()
+
+
 def test_memory_is_bounded(array: zarr.Array, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunk_cache, "KEPT_BYTES", 3000)
     kept = chunk_cache._Kept()
