@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,32 @@ import yaml
 from prefect.states import Failed
 from pydantic import ValidationError
 
+from catalogs import BANDS
 from flows import tasks
+from flows.config import region_job
 from flows.fuse_region import FuseRegion
+from pipeline.sample import write_sample
 from tests.conftest import require
 from tests.flows.prefect_room import ROOT, prefect_room
 
+CORNER = (16.615, 48.17, 16.665, 48.205)
+"""A part of the sample's region, 2 x 2 tiles with the river in them."""
 
-def test_the_four_commands_of_the_readme_make_a_cube(region: Path, tmp_path: Path) -> None:
+
+@pytest.fixture
+def region(tmp_path: Path) -> Path:
+    """The region file of six days of a corner of the embedded sample, fused by SA-STF."""
+    path = write_sample(tmp_path / "sample", seed=0, days=20)
+    known = yaml.safe_load(path.read_text())
+    assert (known["method"], known["checkpoint"]) == ("sa-stf", "default")
+    period = {"start": date(2023, 5, 11), "end": date(2023, 5, 16)}
+    path.write_text(yaml.safe_dump(known | period | {"bbox": list(CORNER)}, sort_keys=False))
+    return path
+
+
+def test_the_four_commands_of_the_readme_make_a_cube_of_the_sample(
+    region: Path, tmp_path: Path
+) -> None:
     require("loopback")
     home = tmp_path / "prefect"
     home.mkdir()
@@ -39,13 +59,24 @@ def test_the_four_commands_of_the_readme_make_a_cube(region: Path, tmp_path: Pat
         assert refused.returncode == 1
         assert "refrsh" in refused.stdout + refused.stderr
 
-        artifacts = room.run("artifact", "inspect", "fuse-small")
+        artifacts = room.run("artifact", "inspect", "fuse-demo")
         # Prefect folds long lines, in the middle of a path too.
-        assert f"cube|`{region.parent / 'small.zarr'}`" in "".join(artifacts.stdout.split())
+        assert f"cube|`{region.parent / 'demo.zarr'}`" in "".join(artifacts.stdout.split())
 
-    with xr.open_zarr(region.parent / "small.zarr") as cube:
-        assert cube.sizes["time"] == 13
-        assert bool(cube["red"].isel(time=slice(0, 13)).notnull().all())
+    with xr.open_zarr(region.parent / "demo.zarr") as cube:
+        assert cube.sizes["time"] == 6
+        assert (cube["quality"].encoding["chunks"][1:], len(region_job(region).grid.tiles)) == (
+            (96, 96),
+            4,
+        )
+        made = (cube["quality"] & 1) != 0
+        observed, fused = (cube["quality"] & 2) != 0, (cube["quality"] & 4) != 0
+        assert float(made.mean()) >= 0.95
+        assert bool(observed.any())
+        assert bool(fused.any(("y", "x")).all())
+        for band in BANDS:
+            assert bool((cube[band].notnull() == made).all())
+            assert 0 < float(cube[band].mean()) < 0.6
 
 
 def test_a_run_with_an_unknown_parameter_is_refused() -> None:

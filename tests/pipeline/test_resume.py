@@ -19,7 +19,7 @@ from pipeline.lock import CubeBusyError
 from pipeline.run import cube_status, run_job
 from pipeline.store import read_tables, write_tables
 from tests.pipeline.test_run import chunks, run_here
-from tests.season import Season, make_season
+from tests.season import Season, make_sastf_job, make_season
 
 RUN = """
 import json, sys
@@ -30,7 +30,7 @@ if __name__ == "__main__":
     job = Job.from_dict(json.loads(sys.argv[1]))
     def tell(step):
         print(step.stage, step.done, step.total, flush=True)
-    run_job(job, scheduler=sys.argv[2], workers=1, device="cpu", on_progress=tell)
+    run_job(job, scheduler=sys.argv[2], workers=2, device="cpu", on_progress=tell)
 """
 
 
@@ -43,6 +43,13 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
 def whole(season: Season) -> Job:
     """A job that was never interrupted."""
     job = season.job()
+    run_here(job)
+    return job
+
+
+@pytest.fixture(scope="module")
+def whole_by_sastf(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    job = make_sastf_job(tmp_path_factory.mktemp("sastf"))
     run_here(job)
     return job
 
@@ -102,10 +109,12 @@ def test_a_killed_run_started_again_gives_the_same_bytes(
     assert_same_data(job, whole)
 
 
+@pytest.mark.parametrize("uninterrupted", ["whole", "whole_by_sastf"], ids=["anomaly", "sa-stf"])
 def test_killed_with_its_workers_at_work_it_leaves_none_behind_and_resumes(
-    season: Season, whole: Job, tmp_path: Path
+    request: pytest.FixtureRequest, tmp_path: Path, uninterrupted: str
 ) -> None:
-    job = season.job(cube=tmp_path / "killed.zarr")
+    whole: Job = request.getfixturevalue(uninterrupted)
+    job = replace(whole, cube=tmp_path / "killed.zarr")
     run = start(job, tmp_path / "run.py", "processes")
     assert run.stdout is not None
     assert any(line.startswith("fuse ") for line in run.stdout)
