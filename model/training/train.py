@@ -50,10 +50,12 @@ SAMPLING = {
 }
 BATCH = 8
 EMA = 0.998
+EVENTFUL = 0.7
+"""Share of the examples that are the more surprising one of two."""
 KNEE = 0.5
 """Charbonnier: squares below half of the spread, absolute values above.  At 0.1 the first stage
 gained on quiet pixels and hardly under floods, where errors are large."""
-LOG_EVERY, CHECK_EVERY = 50, 500
+LOG_EVERY, CHECK_EVERY = 50, 250
 CHECKED = 48
 """Examples of the other generator that a model is chosen on."""
 
@@ -167,7 +169,7 @@ def train(
     average = deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.Adam(network.parameters(), rate)
     held = list(islice(triplets(other, patch=128, seed=0, augment=False), CHECKED))
-    source = batches(triplets(pool, patch=patch, seed=seed, augment=True))
+    source = batches(triplets(pool, patch=patch, seed=seed, augment=True, eventful=EVENTFUL))
     began, step, best, running = time.monotonic(), 0, math.inf, 0.0
     log: list[dict[str, float]] = []
     commit = _commit()

@@ -37,8 +37,14 @@ class Triplet:
     """Earlier reference, target, later reference."""
 
 
-def triplets(pool: Path, *, patch: int, seed: int, augment: bool) -> Iterator[Triplet]:
-    """Draw examples for ever, worlds in random order; the same seed gives the same ones."""
+def triplets(
+    pool: Path, *, patch: int, seed: int, augment: bool, eventful: float = 0.0
+) -> Iterator[Triplet]:
+    """Draw examples for ever, worlds in random order; the same seed gives the same ones.
+
+    A share ``eventful`` of them is the more surprising one of two: floods and harvests between
+    the references are rare, and without this the network learns to distrust what they show.
+    """
     files = sorted(pool.glob("*.npz"))
     if not files:
         raise FileNotFoundError(
@@ -49,7 +55,19 @@ def triplets(pool: Path, *, patch: int, seed: int, augment: bool) -> Iterator[Tr
         with np.load(files[rng.integers(len(files))]) as world:
             world = dict(world)
         for _ in range(6):  # reading a world costs about as much as six examples
-            yield draw_triplet(world, rng, patch=patch, augment=augment)
+            drawn = [
+                draw_triplet(world, rng, patch=patch, augment=augment)
+                for _ in range(2 if rng.random() < eventful else 1)
+            ]
+            yield max(drawn, key=surprise)
+
+
+def surprise(triplet: Triplet) -> float:
+    """How far the target day is from what time alone predicts, in units of the spread."""
+    t0, t1, t2 = triplet.days
+    w = (t1 - t0) / (t2 - t0)
+    linear = (1 - w) * triplet.fine_before + w * triplet.fine_after
+    return float(np.mean(((triplet.truth - linear) / triplet.spread[:, None, None]) ** 2))
 
 
 def draw_triplet(
