@@ -17,8 +17,11 @@ METHODS = ("sa-stf", *NAIVE)
 
 FRAME_NAMES = ("reflectance", "anomaly")
 SCHEDULE_NAMES = ("official", "rddm")
-SAMPLING_KEYS = {"schedule", "levels", "sum_scale", "steps", "window_px", "overlap_px", "halo_px"}
-"""What a card says of sampling; ``sum_scale`` is None where the schedule has none."""
+SAMPLING_KEYS = frozenset(
+    ("schedule", "levels", "sum_scale", "steps", "kappa", "window_px", "overlap_px", "halo_px")
+)
+"""What a card says of sampling.  ``sum_scale`` is None where the schedule has none; ``kappa`` is
+the share of the network's answer that is taken, the rest is where the diffusion starts."""
 
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"

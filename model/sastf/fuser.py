@@ -41,6 +41,8 @@ class SastfFuser:
     frame: Frame
     schedule: Schedule
     steps: int
+    kappa: float
+    """Share of the way from the start of the diffusion to the network's answer."""
     window: int
     overlap: int
     seed: int
@@ -69,6 +71,7 @@ class SastfFuser:
             frame=FRAMES[full["frame"]],
             schedule=schedule_of(sampling["schedule"], sampling["levels"], sampling["sum_scale"]),
             steps=steps or sampling["steps"],
+            kappa=sampling["kappa"],
             window=sampling["window_px"],
             overlap=sampling["overlap_px"],
             seed=seed,
@@ -110,7 +113,7 @@ class SastfFuser:
             ]
             denoise = partial(self._denoise, features, self._dates(block, day))
             answer = sample(merged(denoise, groups, shape), view.start, noise, steps, self.schedule)
-            image = view.to_reflectance(answer)
+            image = view.to_reflectance(torch.lerp(view.start, answer, self.kappa))
             fused[index] = image[0, :, : block.shape[2], : block.shape[3]].cpu()
         return np.where(block.known()[:, None], fused, np.float32(np.nan))
 

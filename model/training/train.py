@@ -44,6 +44,7 @@ SAMPLING = {
     "levels": LEVELS,
     "sum_scale": SUM_SCALE,
     "steps": 1,
+    "kappa": 1.0,
     "window_px": 128,
     "overlap_px": 32,
     "halo_px": 16,

@@ -10,10 +10,12 @@ from model.block import COARSE_PAD, Block
 from model.sastf.config import NetworkConfig
 from model.sastf.network import Network
 
+BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
 SAMPLING = {
     "schedule": "rddm",
     "levels": 100,
     "sum_scale": 0.01,
+    "kappa": 1.0,
     "steps": 2,
     "window_px": 64,
     "overlap_px": 16,
@@ -55,14 +57,25 @@ def make_block(
     )
 
 
-def write_checkpoint(folder: Path, *, trained: bool, frame: str = "anomaly") -> Path:
-    """SA-STF of width 16 for six bands; untrained it adds nothing, else its weights are random."""
+def write_checkpoint(
+    folder: Path,
+    *,
+    trained: bool,
+    frame: str = "anomaly",
+    bands: tuple[str, ...] = BANDS,
+    kappa: float = 1.0,
+) -> Path:
+    """SA-STF of width 16; untrained it adds nothing, else its weights are random."""
     torch.manual_seed(0)
-    network = Network(NetworkConfig(width=16, groups=16, contrast=frame == "anomaly", dated=True))
+    network = Network(
+        NetworkConfig(
+            bands=len(bands), width=16, groups=16, contrast=frame == "anomaly", dated=True
+        )
+    )
     if not trained:
         head = network.decoder.head[-1]
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
-    bands = ["blue", "green", "red", "nir08", "swir16", "swir22"]
-    checkpoint.save(folder, network, {"bands": bands, "frame": frame, "sampling": SAMPLING})
+    sampling = {**SAMPLING, "kappa": kappa}
+    checkpoint.save(folder, network, {"bands": bands, "frame": frame, "sampling": sampling})
     return folder

@@ -80,7 +80,7 @@ def test_what_the_card_says_of_the_images_is_part_of_the_identity(
     ("edit", "message"),
     [
         ({"frame": "cubist"}, "no frame 'cubist'; there are reflectance, anomaly"),
-        ({"sampling": {}}, r"lacks sampling\.halo_px, sampling\.levels"),
+        ({"sampling": {}}, r"lacks sampling\.halo_px, sampling\.kappa"),
         ({"sampling": {**SAMPLING, "schedule": "cosine"}}, "no sampling.schedule 'cosine'"),
         ({"sampling": {**SAMPLING, "steps": 0}}, "steps=0 is not between 1 and the 100 levels"),
     ],
@@ -110,6 +110,13 @@ def test_weights_cut_short_are_refused_before_anything_runs(
     weights.write_bytes(whole[: len(whole) // 2] if isinstance(content, str) else content)
     with pytest.raises(CheckpointError, match="is not a whole safetensors file"):
         describe("sa-stf", folder)
+
+
+def test_kappa_takes_that_share_of_the_networks_correction(tmp_path: Path, trained: Path) -> None:
+    block = make_block(days=(2,))
+    start, whole = load_fuser("anomaly").fuse(block), load_fuser("sa-stf", trained).fuse(block)
+    quarter = load_fuser("sa-stf", write_checkpoint(tmp_path, trained=True, kappa=0.25))
+    np.testing.assert_allclose(quarter.fuse(block), 0.75 * start + 0.25 * whole, atol=1e-5)
 
 
 def test_identity_names_weights_steps_and_seed(trained: Path) -> None:

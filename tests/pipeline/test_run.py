@@ -23,6 +23,7 @@ from pipeline.progress import FuseSummary, Progress, RunSummary
 from pipeline.recipe import plan_path
 from pipeline.run import cube_status, fuse, ingest, locked, plan, prepare, publish, run_job
 from pipeline.store import CubeError, read_tables
+from tests.model.makers import write_checkpoint
 from tests.season import Season, make_sastf_job, make_season, write_catalog
 from tests.synthetic import day, make_grid
 
@@ -454,19 +455,7 @@ def test_a_checkpoint_with_other_bands_is_refused(
 @pytest.fixture
 def one_band_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
     def make(band: str) -> Path:
-        import json
-
-        folder = tmp_path / "weights"
-        folder.mkdir()
-        card = {
-            "bands": [band],
-            "network": {},
-            "sampling": {"steps": 1, "halo_px": 0},
-            "frame": {},
-        }
-        (folder / "card.json").write_text(json.dumps(card))
-        (folder / "weights.safetensors").write_bytes(b"")
-        return folder
+        return write_checkpoint(tmp_path / "one-band", trained=False, bands=(band,))
 
     return make
 
