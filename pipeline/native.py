@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio import Affine
 
-from catalogs import Band, CollectionSpec, native_crs, needed
+from catalogs import Band, CollectionSpec, native_crs, needed, redact
 from pipeline.resample import transformer
 
 GDAL = {
@@ -170,6 +170,6 @@ def _name_culprit(
 
 def _unreadable(item: str, asset: str, href: str, error: Exception) -> ReadError:
     return ReadError(
-        f"asset {asset!r} of item {item} cannot be read: {href.split('?', 1)[0]} ({error}); "
+        f"asset {asset!r} of item {item} cannot be read: {redact(href)} ({error}); "
         f"restore the file, or remove the item from the catalogue, and run again"
     )

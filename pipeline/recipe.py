@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from catalogs import redact
 from model.card import MethodCard
 from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError
@@ -76,9 +77,16 @@ class Recipe:
         return int.from_bytes(digest(self.sha, 8), "big")
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; ``from_dict`` gives an equal recipe."""
+        """JSON-able; ``from_dict`` gives an equal recipe.
+
+        But for what a catalogue's address may hold of user, password or key: no task searches,
+        and a plan is a file that people pass on.
+        """
+        job = self.job.to_dict()
+        for role in ("fine", "coarse"):
+            job[role]["catalog"] = redact(job[role]["catalog"])
         return {
-            "job": self.job.to_dict(),
+            "job": job,
             "bands": list(self.bands),
             "halo": self.halo,
             "sha": self.sha,

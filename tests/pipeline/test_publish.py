@@ -9,6 +9,7 @@ import zarr
 
 from pipeline.executor import executor
 from pipeline.job import Job, Source
+from pipeline.recipe import make_recipe
 from pipeline.run import ingest, plan, prepare, publish
 from tests.season import Season, make_season
 
@@ -67,3 +68,12 @@ def test_what_was_asked_for_stays_in(planned: Job) -> None:
     kept = json.loads(json.dumps(planned.to_dict()))
     for name in ("name", "start", "end", "rules", "coarse_fill_days", "snow"):
         assert told[name] == kept[name]
+
+
+def test_a_plan_holds_no_password_or_token(planned: Job) -> None:
+    job = replace(
+        planned, fine=Source(catalog="https://me:s3cr3t@host/v1?api_key=s3cr3t", collection="fine")
+    )
+    text = json.dumps(make_recipe(job).to_dict())
+    assert "s3cr3t" not in text
+    assert "https://host/v1" in text
