@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pipeline.grid import Grid, Tile
 from pipeline.pairs import Bracket, Gap, bracket, fillers, reference_dates, runs
 from pipeline.recipe import Recipe, digest
+from pipeline.references import BlockAddress
 from pipeline.survey import Survey
 
 FILLERS = 4
@@ -104,6 +105,19 @@ class TileView:
             and self.coarse_known.get(day, 0) > 0
         ]
         return fillers(pair, days, usable, max_span_days=span, most=FILLERS)
+
+    def address(self, choice: Choice, *, halo: int) -> BlockAddress:
+        """Where and when to read what a choice with a bracket is made from."""
+        return BlockAddress(
+            tile=self.tile,
+            halo=halo,
+            days=choice.days,
+            bands=self.recipe.bands,
+            before=choice.before,
+            after=choice.after,
+            gap=choice.gap,
+            coarse_fill_days=self.recipe.job.coarse_fill_days,
+        )
 
     def provisional(self, choice: Choice, day: date) -> bool:
         """Whether images that are still to come, or could not be read, may change the day."""

@@ -1,6 +1,6 @@
 """Pictures of a run: a target day beside its truth, and what single pixels went through."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from pipeline.images import array_of, day_axis, read_array
 from pipeline.job import Job
 from pipeline.quality import Quality
 from pipeline.recipe import make_recipe
-from pipeline.references import BlockAddress, read_block
+from pipeline.references import read_block
 from pipeline.simulate.truth import open_truth
 from pipeline.store import open_cube
 from pipeline.survey import Survey
@@ -133,15 +133,7 @@ def _panels(job: Job, day: date) -> DayPanels:
         choice = next(one for one in view.choices() if day in one.days)
         if choice.gap is not None:
             continue
-        address = BlockAddress(
-            tile=view.tile,
-            halo=0,
-            days=(day,),
-            bands=recipe.bands,
-            before=choice.before,
-            after=choice.after,
-            coarse_fill_days=job.coarse_fill_days,
-        )
+        address = replace(view.address(choice, halo=0), days=(day,))
         inputs = read_block(job.inputs, job.grid, address, centre=centre, spread=spread)
         block = inputs.block
         assert block is not None

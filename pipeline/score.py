@@ -83,15 +83,7 @@ def _addresses(recipe: Recipe) -> list[BlockAddress]:
         recipe.job.inputs, recipe.job.grid, coarse_fill_days=recipe.job.coarse_fill_days
     )
     return [
-        BlockAddress(
-            tile=view.tile,
-            halo=0,
-            days=choice.days,
-            bands=recipe.bands,
-            before=choice.before,
-            after=choice.after,
-            coarse_fill_days=recipe.job.coarse_fill_days,
-        )
+        view.address(choice, halo=0)
         for view in views(recipe, survey)
         for choice in view.choices()
         if choice.gap is None

@@ -220,15 +220,7 @@ def _addresses(
     for view in views(recipe, survey):
         for choice in view.choices():
             if choice.gap is None:
-                yield BlockAddress(
-                    tile=view.tile,
-                    halo=halo,
-                    days=choice.days,
-                    bands=bands,
-                    before=choice.before,
-                    after=choice.after,
-                    coarse_fill_days=job.coarse_fill_days,
-                )
+                yield view.address(choice, halo=halo)
 
 
 def _scores(tasks: Sequence[_HoldOut], ex: Executor, bands: Sequence[str]) -> list[Score]:
