@@ -16,6 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from flows.cli import app
+from tests.model.makers import write_checkpoint
 
 COMMANDS = ("demo", "fuse", "plan", "explain", "status", "catalog", "validate", "weights")
 
@@ -82,18 +83,8 @@ def _no_checkpoint(region: Path) -> None:
     edit(region, method="sa-stf", checkpoint="nowhere")
 
 
-def checkpoint(folder: Path, bands: tuple[str, ...]) -> Path:
-    """A checkpoint as far as it is read before the first pixel: its card, and some weights."""
-    folder.mkdir()
-    sampling = {"halo_px": 32, "steps": 10}
-    card = {"bands": bands, "network": {"widths": [8]}, "sampling": sampling, "frame": {}}
-    (folder / "card.json").write_text(json.dumps(card))
-    (folder / "weights.safetensors").write_bytes(b"never loaded")
-    return folder
-
-
 def _other_bands(region: Path) -> None:
-    checkpoint(region.parent / "thermal", ("nir08", "lwir11"))
+    write_checkpoint(region.parent / "thermal", trained=False, bands=("nir08", "lwir11"))
     edit(region, method="sa-stf", checkpoint="thermal")
 
 
@@ -168,7 +159,7 @@ def test_a_missing_file_is_one_message_with_exit_code_2(
 
 
 def test_weights_info_prints_the_card(tmp_path: Path) -> None:
-    folder = checkpoint(tmp_path / "weights", ("red", "nir08"))
+    folder = write_checkpoint(tmp_path / "weights", trained=False, bands=("red", "nir08"))
     code, text, _ = daily30("weights", "info", folder)
     assert code == 0
     path, _, card = text.partition("\n")
@@ -228,6 +219,8 @@ def test_ctrl_c_says_that_a_rerun_goes_on_and_exits_with_130(region: Path) -> No
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A build in the background of a shell inherits an interrupt that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert running.stderr is not None
