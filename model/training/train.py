@@ -105,7 +105,9 @@ def loss_of(network: Network, batch: list[Triplet], schedule: Schedule) -> Tenso
     t = torch.randint(1, LEVELS + 1, (len(batch),))
     t[torch.rand(len(batch)) < 0.5] = LEVELS
     x = degrade(view.to_network(truth), view.start, torch.randn_like(truth), t, schedule)
-    fine = view.to_reflectance(predict(network, view, x, t, dates, schedule))
+    with torch.autocast("cpu", torch.bfloat16):
+        answer = predict(network, view, x, t, dates, schedule)
+    fine = view.to_reflectance(answer.float())
     return (((fine - truth) / spread).square() + KNEE**2).sqrt().mean() - KNEE
 
 

@@ -53,7 +53,7 @@ def _land(rng: np.random.Generator, generator: str) -> Land:
     forest, bare, town = rng.dirichlet((1.5, 0.7, 0.7, 5))[:3]
     return Land(
         division="split" if generator == "other" else "voronoi",
-        parcel_ha=float(np.exp(rng.uniform(np.log(3), np.log(30)))),
+        parcel_ha=_parcel_ha(rng),
         crops=crops,
         forest=forest,
         bare=bare,
@@ -62,6 +62,12 @@ def _land(rng: np.random.Generator, generator: str) -> Land:
         events=rng.uniform(0, 0.15),
         relief_m=float(np.exp(rng.uniform(np.log(1.0), np.log(12)))),
     )
+
+
+def _parcel_ha(rng: np.random.Generator) -> float:
+    """Half of the worlds have fields below 5 ha: there the coarse sensor sees mixtures only."""
+    low, high = (0.3, 5) if rng.random() < 0.5 else (5, 30)
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _crop(rng: np.random.Generator) -> Crop:
@@ -104,7 +110,7 @@ def _coarse(rng: np.random.Generator, generator: str) -> CoarseSensor:
         registration_m=rng.uniform(20, 60),
         offset_m=(length * np.cos(turn), length * np.sin(turn)),
         gain=tuple(rng.uniform(0.65, 1.05) * rng.normal(1, 0.05, 6)),
-        bias=tuple(rng.uniform(-0.01, 0.04) + rng.normal(0, 0.008, 6)),
+        bias=tuple(np.clip(rng.uniform(-0.01, 0.08) + rng.normal(0, 0.015, 6), -0.02, 0.11)),
         angle=tuple(residual * per_band),
         aerosol=_aerosol(rng, 1.0),
         noise=rng.uniform(0.001, 0.006),

@@ -11,9 +11,11 @@ SIGMA_PER_FWHM = 1 / 2.3548
 MOSAIC = 4
 """Fine pixels averaged before the blur; 120 m is fine enough for a 350 m point spread."""
 
-GRIDDING_M = 115.0
-"""Observations lie within half a 500 m cell of the cell they are given to; several of a day are
-averaged, which halves it."""
+GRIDDING_M = 230.0
+"""Observations lie within half a 500 m cell of the cell they are given to."""
+
+ALONG, ACROSS = 1.0, 3.8
+"""How much longer a pixel is at the edge of the swath: x2 along the track, x4.8 across."""
 
 
 def see_fine(truth: Field, sensor: FineSensor, rng: np.random.Generator) -> Field:
@@ -27,8 +29,10 @@ def see_fine(truth: Field, sensor: FineSensor, rng: np.random.Generator) -> Fiel
 
 def blur(truth: Field, sensor: CoarseSensor, rng: np.random.Generator) -> Field:
     """The day's point spread and shift, on pixels of ``MOSAIC`` fine ones (band, y/4, x/4)."""
-    off_nadir = 1 + 1.2 * rng.beta(1, 2.5)
-    sigma = np.array([sensor.fwhm_along_m * off_nadir**0.5, sensor.fwhm_across_m * off_nadir])
+    edge = rng.beta(1, 2) ** 2  # 0 at nadir; most days lie in the inner half of the swath
+    sigma = np.array([sensor.fwhm_along_m, sensor.fwhm_across_m]) * (
+        1 + edge * np.array([ALONG, ACROSS])
+    )
     shift = (
         np.array(sensor.offset_m[::-1])
         + sensor.registration_m * rng.standard_normal(2)
