@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from flows.weights_cli import weights
+
 if TYPE_CHECKING:
     from pipeline.job import Job
 
@@ -52,7 +54,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=False,
 )
-weights = typer.Typer(no_args_is_help=True, help="Look into model checkpoints.")
 app.add_typer(weights, name="weights")
 
 Region = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region file.")]
@@ -228,21 +229,6 @@ def validate(
             ex=ex,
         )
     table(out, summary(scores))
-
-
-@weights.command("info")
-def weights_info(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Checkpoint folder, or `default`.")],
-) -> None:
-    """Print a checkpoint's card: bands, data, training, scores."""
-    import yaml
-
-    from flows.show import lines
-    from model.card import locate, read_card
-
-    folder = locate(str(path))
-    text = yaml.safe_dump(read_card(folder), sort_keys=False, allow_unicode=True, width=100)
-    lines(out, (f"{folder}", *text.splitlines()))
 
 
 def _ingested_plan(job: "Job", workers: int | None) -> Any:
