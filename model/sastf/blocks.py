@@ -33,18 +33,23 @@ class ImageBlock(nn.Module):
 
 
 class LevelBlock(nn.Module):
-    """Residual block that knows the diffusion level: two PreBlocks, a shift between them."""
+    """Residual block that knows the diffusion level: two PreBlocks, a shift between them.
+
+    ``level``: numbers that the level is embedded in; 0 where there is no level, then no shift.
+    """
 
     def __init__(self, channels: int, out: int, groups: int, level: int) -> None:
         super().__init__()
         self.first = PreBlock(channels, out, groups)
-        self.shift = nn.Linear(level, out)
+        self.shift = nn.Linear(level, out) if level else None
         self.second = PreBlock(out, out, groups)
         self.shortcut = shortcut(channels, out)
 
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        shifted = self.first(x) + self.shift(level)[:, :, None, None]
-        return self.second(shifted) + self.shortcut(x)
+    def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
+        inner = self.first(x)
+        if self.shift is not None:
+            inner = inner + self.shift(level)[:, :, None, None]
+        return self.second(inner) + self.shortcut(x)
 
 
 class Down(nn.Conv2d):
