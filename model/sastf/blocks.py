@@ -74,10 +74,12 @@ class LevelEmbedding(nn.Sequential):
 
     def __init__(self, width: int) -> None:
         super().__init__(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width))
-        frequencies = torch.exp(-math.log(1e4) * torch.arange(width // 2) / (width // 2))
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.width = width
 
     def forward(self, value: Tensor) -> Tensor:
         """``value`` (batch,) -> (batch, width)."""
-        angles = value[:, None] * self.get_buffer("frequencies")
+        half = self.width // 2
+        # In the precision of the value: a float64 twin must not work with rounded frequencies.
+        index = torch.arange(half, dtype=value.dtype, device=value.device)
+        angles = value[:, None] * torch.exp(-math.log(1e4) * index / half)
         return super().forward(torch.cat([angles.sin(), angles.cos()], dim=1))

@@ -26,10 +26,11 @@ def select_reference(
 
     Stable is where the references differ less from each other than the coarse target from
     either.  Element-wise on squared differences, strictly smaller, as the authors' code does;
-    the paper's text compares per pixel.  No threshold.  In float32 whatever the precision of
-    the convolutions: a comparison that flips is not a rounding error.
+    the paper's text compares per pixel.  No threshold.  In float32 or better whatever the
+    precision of the convolutions: a comparison that flips is not a rounding error.
     """
-    c, f0, f2, a0, a2 = (x.float() for x in (coarse, fine_before, fine_after, *aligned))
+    images = (coarse, fine_before, fine_after, *aligned)
+    c, f0, f2, a0, a2 = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in images)
     to_nearest = torch.minimum((c - f0) ** 2, (c - f2) ** 2)
     closer = torch.where((c - a0) ** 2 < (c - a2) ** 2, a0, a2)
     return torch.where((f2 - f0) ** 2 < to_nearest, f0, closer)
