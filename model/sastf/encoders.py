@@ -29,7 +29,7 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         c, g = config.channels, config.groups
-        self.stem = nn.Conv2d(config.image_channels, config.width, 3, padding=1)
+        self.stem = nn.Conv2d(len(config.image_channels), config.width, 3, padding=1)
         self.blocks = nn.ModuleList(ImageBlock(a, b, g) for a, b in pairwise((config.width, *c)))
         self.downs = nn.ModuleList(Down(n) for n in c[:-1])
         self.deep = ImageBlock(c[-1], c[-1], g)

@@ -1,6 +1,5 @@
 """SA-STF behind the model's door: a block of reflectance in, a block of reflectance out."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from model.card import describe, locate
 from model.diffusion import Schedule, sample, sampling_steps, schedule_of
 from model.frame import FRAMES, Frame, Images, View
 from model.noise import noise_field
+from model.sastf.conditions import condition_vector
 from model.sastf.network import Features, Network, References
 from model.upsample import fill_nearest, smooth
 from model.windows import cut, merged, plan_windows
@@ -111,7 +111,7 @@ class SastfFuser:
                 self.network.encode(cut(view.known.coarse, group), known)
                 for group, known in zip(groups, references, strict=True)
             ]
-            denoise = partial(self._denoise, features, self._dates(block, day))
+            denoise = partial(self._denoise, features, self._conditions(block, day))
             answer = sample(merged(denoise, groups, shape), view.start, noise, steps, self.schedule)
             image = view.to_reflectance(torch.lerp(view.start, answer, self.kappa))
             fused[index] = image[0, :, : block.shape[2], : block.shape[3]].cpu()
@@ -125,20 +125,23 @@ class SastfFuser:
         return self.frame.view(images, weight, centre, spread, block.ratio)
 
     def _denoise(
-        self, features: list[Features], dates: Tensor | None, x: Tensor, t: int, group: int
+        self, features: list[Features], conditions: Tensor | None, x: Tensor, t: int, group: int
     ) -> Tensor:
         batch = x.shape[0]
         a, b = (level.to(self.device).expand(batch) for level in self.schedule.levels(t))
-        if dates is not None:
-            dates = dates.expand(batch, -1)
-        return self.network.denoise(x, features[group], (a, b), dates)
+        if conditions is not None:
+            conditions = conditions.expand(batch, -1)
+        return self.network.denoise(x, features[group], (a, b), conditions)
 
-    def _dates(self, block: Block, day: int) -> Tensor | None:
-        if not self.network.config.dated:
-            return None
-        weight = torch.tensor([block.weight(day)])
-        spans = (torch.tensor([day - block.day_before]), torch.tensor([block.day_after - day]))
-        return date_vector(weight, *spans).to(self.device)
+    def _conditions(self, block: Block, day: int) -> Tensor | None:
+        return condition_vector(
+            self.network.config,
+            torch.tensor([block.weight(day)], device=self.device),
+            torch.tensor([day - block.day_before], device=self.device),
+            torch.tensor([block.day_after - day], device=self.device),
+            torch.tensor([block.ratio], device=self.device),
+            torch.ones(1, len(self.bands), device=self.device),
+        )
 
     def _to_device(self, image: Array) -> Tensor:
         """(1, band, y, x) on the device, in whole strides of the network, by reflection."""
@@ -146,12 +149,6 @@ class SastfFuser:
         for dim in (-1, -2):
             tensor = reflect_to_multiple(tensor, dim, self.network.config.stride)
         return tensor.contiguous()
-
-
-def date_vector(weight: Tensor, days_before: Tensor, days_after: Tensor) -> Tensor:
-    """(batch, 3): w and the logarithms of both spans, about -1 to 1."""
-    spans = [torch.log1p(days.float().abs()) / math.log(64) for days in (days_before, days_after)]
-    return torch.stack([2 * weight - 1, *spans], dim=1)
 
 
 def reflect_to_multiple(image: Tensor, dim: int, stride: int) -> Tensor:

@@ -38,8 +38,9 @@ class Features(NamedTuple):
     coarse: Tensor
     """Level 5 of the target's coarse image, before attention."""
     coarse_attended: Tensor
-    coarse_rebuilt: tuple[Tensor, Tensor]
-    """Coarse target as each alignment rebuilds it (the paper's time loss compares the two)."""
+    coarse_rebuilt: tuple[Tensor, Tensor] | None
+    """Coarse target as each alignment rebuilds it (the paper's time loss compares the two); None
+    for a network that does not align."""
 
 
 class ShallowFusion(nn.Module):
@@ -58,7 +59,10 @@ class ShallowFusion(nn.Module):
 
 
 class Network(nn.Module):
-    """f(x_t, alphabar_t, betabar_t | C1, C0, F0, C2, F2) -> the fine image at level t."""
+    """f(x_t, alphabar_t, betabar_t | C1, C0, F0, C2, F2) -> the fine image at level t.
+
+    A part that the configuration leaves out does not exist.
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -66,23 +70,28 @@ class Network(nn.Module):
         c, g = config.channels, config.groups
         self.image_encoder = ImageEncoder(config)
         self.shallow = nn.ModuleList(ShallowFusion(n, g) for n in c[:-1])
-        self.align_before = TemporalAlignment(c[-1], g)
-        self.align_after = TemporalAlignment(c[-1], g)
+        if config.align:
+            self.align_before = TemporalAlignment(c[-1], g, config.attention)
+            self.align_after = TemporalAlignment(c[-1], g, config.attention)
+        if not config.select:
+            self.merge = nn.Conv2d(2 * c[-1], c[-1], 1)
         self.selected = PreBlock(c[-1], c[-1], g)
         self.target = nn.Conv2d(c[-1], c[-1], 1)
         self.fused = ImageBlock(c[-1], c[-1], g)
-        self.residual_level = LevelEmbedding(config.width)
-        self.noise_level = LevelEmbedding(config.width)
-        self.noise_encoder = NoiseEncoder(config)
-        self.de_res = DeRes(config)
+        if config.diffusion:
+            self.residual_level = LevelEmbedding(config.width)
+            self.noise_level = LevelEmbedding(config.width)
+            self.noise_encoder = NoiseEncoder(config)
+            self.de_res = DeRes(config)
         self.decoder = Decoder(config)
-        self.dates = (
-            nn.Sequential(
-                nn.Linear(3, config.width), nn.SiLU(), nn.Linear(config.width, 2 * config.width)
+        if config.conditions:
+            # Added to the embeddings of both levels; without diffusion in place of the second.
+            shifts = config.width * (2 if config.diffusion else 1)
+            self.conditions = nn.Sequential(
+                nn.Linear(len(config.condition_inputs), config.width),
+                nn.SiLU(),
+                nn.Linear(config.width, shifts),
             )
-            if config.dated
-            else None
-        )
 
     def encode_references(
         self, fine_before: Tensor, coarse_before: Tensor, fine_after: Tensor, coarse_after: Tensor
@@ -101,31 +110,49 @@ class Network(nn.Module):
             fuse([target.levels[i], c0.levels[i], c2.levels[i]], [f0.levels[i], f2.levels[i]])
             for i, fuse in enumerate(self.shallow)
         )
-        aligned_before, rebuilt_before = self.align_before(target.deep, c0.deep, f0.deep)
-        aligned_after, rebuilt_after = self.align_after(target.deep, c2.deep, f2.deep)
-        chosen = select_reference(
-            target.deep, f0.deep, f2.deep, (aligned_before, aligned_after)
-        ).to(target.deep.dtype)
+        aligned, rebuilt = (f0.deep, f2.deep), None
+        if self.config.align:
+            before, rebuilt_before = self.align_before(target.deep, c0.deep, f0.deep)
+            after, rebuilt_after = self.align_after(target.deep, c2.deep, f2.deep)
+            aligned, rebuilt = (before, after), (rebuilt_before, rebuilt_after)
+        if self.config.select:
+            chosen = select_reference(
+                target.deep,
+                f0.deep,
+                f2.deep,
+                aligned,
+                mask=self.config.mask,
+                stable=self.config.stable,
+            ).to(target.deep.dtype)
+        else:
+            chosen = self.merge(torch.cat(aligned, dim=1))
         return Features(
             deep=self.fused(self.selected(chosen) + self.target(target.deep)),
             shallow=shallow,
             coarse=target.raw,
             coarse_attended=target.deep,
-            coarse_rebuilt=(rebuilt_before, rebuilt_after),
+            coarse_rebuilt=rebuilt,
         )
 
     def denoise(
-        self, x: Tensor, features: Features, levels: tuple[Tensor, Tensor], dates: Tensor | None
+        self,
+        x: Tensor,
+        features: Features,
+        levels: tuple[Tensor, Tensor],
+        conditions: Tensor | None,
     ) -> Tensor:
         """Predict the clean image from ``x`` (batch, band, y, x) at a level of the schedule.
 
-        ``levels``: T * alphabar_t and T * betabar_t, (batch,) each.  ``dates``: (batch, 3) w and
-        the logarithms of both spans in days, for a dated network only.
+        ``levels``: T * alphabar_t and T * betabar_t, (batch,) each; without diffusion they and
+        ``x`` are ignored.  ``conditions``: what ``model.sastf.conditions.condition_vector`` gives.
         """
+        told = self.conditions(conditions) if self.config.conditions else None
+        if not self.config.diffusion:
+            return self.decoder(features.coarse, features.deep, features.shallow, told)
         residual = self.residual_level(levels[0])
         noise = self.noise_level(levels[1])
-        if self.dates is not None:
-            shift = self.dates(dates).chunk(2, dim=1)
+        if told is not None:
+            shift = told.chunk(2, dim=1)
             residual, noise = residual + shift[0], noise + shift[1]
         encoded = self.noise_encoder(x, residual)
         y = self.de_res(encoded, features.coarse, features.deep, residual, noise)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from model.sastf.config import Mask, Stable
+
 
 class SelfAttention(nn.Module):
     """Single-head attention over all places of an image, added to it."""
@@ -20,17 +22,31 @@ class SelfAttention(nn.Module):
 
 
 def select_reference(
-    coarse: Tensor, fine_before: Tensor, fine_after: Tensor, aligned: tuple[Tensor, Tensor]
+    coarse: Tensor,
+    fine_before: Tensor,
+    fine_after: Tensor,
+    aligned: tuple[Tensor, Tensor],
+    *,
+    mask: Mask = "element",
+    stable: Stable = "earlier",
 ) -> Tensor:
-    """Take the earlier reference where the place is stable, else the closer aligned one (SAF).
+    """Take a reference itself where the place is stable, else the closer aligned one (SAF).
 
-    Stable is where the references differ less from each other than the coarse target from
-    either.  Element-wise on squared differences, strictly smaller, as the authors' code does;
-    the paper's text compares per pixel.  No threshold.  In float32 or better whatever the
-    precision of the convolutions: a comparison that flips is not a rounding error.
+    All (batch, channel, y, x).  Stable is where the references differ less from each other than
+    the coarse target from either: strictly, in squared differences, without a threshold; of each
+    element (the authors' code), or with ``mask="pixel"`` of each pixel, summed over channels
+    (the paper's text).  There the earlier reference is taken, or with ``stable="nearest"`` the
+    one nearer to the coarse target.  In float32 or better whatever the precision of the
+    convolutions: a comparison that flips is not a rounding error.
     """
     images = (coarse, fine_before, fine_after, *aligned)
     c, f0, f2, a0, a2 = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in images)
-    to_nearest = torch.minimum((c - f0) ** 2, (c - f2) ** 2)
-    closer = torch.where((c - a0) ** 2 < (c - a2) ** 2, a0, a2)
-    return torch.where((f2 - f0) ** 2 < to_nearest, f0, closer)
+
+    def distance(one: Tensor, two: Tensor) -> Tensor:
+        square = (one - two) ** 2
+        return square.sum(dim=1, keepdim=True) if mask == "pixel" else square
+
+    to_before, to_after = distance(c, f0), distance(c, f2)
+    kept = torch.where(to_after < to_before, f2, f0) if stable == "nearest" else f0
+    closer = torch.where(distance(c, a0) < distance(c, a2), a0, a2)
+    return torch.where(distance(f2, f0) < torch.minimum(to_before, to_after), kept, closer)

@@ -29,14 +29,14 @@ from model import checkpoint
 from model.card import read_card
 from model.diffusion import Schedule, degrade, rddm, sampling_steps, step_back
 from model.frame import FRAMES, Images, View
+from model.sastf.conditions import condition_vector
 from model.sastf.config import NetworkConfig
-from model.sastf.fuser import date_vector
 from model.sastf.network import Network
 from model.training.pool import RATIO
 from model.training.triplets import Triplet, triplets
 
 BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
-CONFIG = NetworkConfig(bands=6, width=16, groups=16, contrast=True, dated=True)
+CONFIG = NetworkConfig(bands=6, width=16, groups=16, contrast=True, conditions=("dates",))
 FRAME = "anomaly"
 LEVELS, SUM_SCALE = 100, 0.01
 SAMPLING = {
@@ -84,7 +84,10 @@ def to_view(batch: list[Triplet]) -> tuple[View, Tensor, Tensor, Tensor]:
     )
     spread = stack("spread")
     view = FRAMES[FRAME].view(images, weight, stack("centre"), spread, RATIO)
-    return view, date_vector(weight, t1 - t0, t2 - t1), stack("truth"), spread[:, :, None, None]
+    ratio, present = torch.full((len(batch),), RATIO), torch.ones(spread.shape)
+    told = condition_vector(CONFIG, weight, t1 - t0, t2 - t1, ratio, present)
+    assert told is not None
+    return view, told, stack("truth"), spread[:, :, None, None]
 
 
 def predict(

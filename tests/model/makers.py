@@ -69,7 +69,11 @@ def write_checkpoint(
     torch.manual_seed(0)
     network = Network(
         NetworkConfig(
-            bands=len(bands), width=16, groups=16, contrast=frame == "anomaly", dated=True
+            bands=len(bands),
+            width=16,
+            groups=16,
+            contrast=frame == "anomaly",
+            conditions=("dates",),
         )
     )
     if not trained:
