@@ -23,7 +23,7 @@ def parcels(
 ) -> NDArray[np.int32]:
     """Number each pixel's parcel from 0; areas are about lognormal around ``median_ha``."""
     pixels = median_ha * 1e4 / PIXEL_M**2
-    labels = (_voronoi if division == "voronoi" else _split)(rng, shape, pixels)
+    labels = _DIVISIONS[division](rng, shape, pixels)
     return np.unique(labels, return_inverse=True)[1].reshape(shape).astype(np.int32)
 
 
@@ -65,7 +65,59 @@ def _split(rng: np.random.Generator, shape: tuple[int, int], pixels: float) -> N
     return labels
 
 
-def relief(rng: np.random.Generator, shape: tuple[int, int], metres_per_km: float) -> Field:
+def _strips(rng: np.random.Generator, shape: tuple[int, int], pixels: float) -> NDArray[np.int64]:
+    """Long fields side by side that bend with the terrain, each cut across at its own places."""
+    turn, slender = rng.uniform(0, np.pi), rng.uniform(2.5, 6)
+    wide = max(np.sqrt(pixels / slender), 1.5)
+    y, x = np.mgrid[: shape[0], : shape[1]] + 0.0
+    bend = 0.15 * max(shape)
+    u = y * np.cos(turn) - x * np.sin(turn) + bend * rough_field(rng, shape, bend * 3)
+    v = y * np.sin(turn) + x * np.cos(turn) + bend * rough_field(rng, shape, bend * 3)
+    strip = np.floor((u - u.min()) / wide).astype(np.int64)
+    count = int(strip.max()) + 1
+    length = wide * slender * rng.lognormal(0, 0.5, count)
+    along = (v - v.min()) / length[strip] + rng.random(count)[strip]
+    return strip * (int(along.max()) + 1) + np.floor(along).astype(np.int64)
+
+
+def _pivots(rng: np.random.Generator, shape: tuple[int, int], pixels: float) -> NDArray[np.int64]:
+    """Circles on a square grid, some of two crops, some squares without; corners lie between."""
+    side = max(np.sqrt(pixels * 4 / np.pi), 5.0)
+    start = rng.uniform(0, side, 2)
+    y, x = (np.arange(n) + offset for n, offset in zip(shape, start, strict=True))
+    row, col = (np.floor(at / side).astype(np.int64) for at in (y, x))
+    across = int(col.max()) + 2
+    cell = row[:, None] * across + col
+    from_middle = np.stack(np.broadcast_arrays((y % side)[:, None], x % side)) - side / 2
+    cells = int(cell.max()) + 1
+    square, turn = rng.random(cells) < 0.3, rng.uniform(0, np.pi, cells)
+    two = (rng.random(cells) < 0.3)[cell]
+    half = np.cos(turn)[cell] * from_middle[0] + np.sin(turn)[cell] * from_middle[1] > 0
+    inside = (np.hypot(*from_middle) < 0.48 * side) | square[cell]
+    middle_row, middle_col = (np.floor(at / side + 0.5).astype(np.int64) for at in (y, x))
+    corner = middle_row[:, None] * across + middle_col
+    return np.where(inside, 2 * cell + (two & half), 2 * cells + corner)
+
+
+_DIVISIONS = {"voronoi": _voronoi, "split": _split, "strips": _strips, "pivots": _pivots}
+
+
+def relief(
+    rng: np.random.Generator, shape: tuple[int, int], metres_per_km: float, kind: str = "river"
+) -> Field:
+    """Heights above the banks of standing or running water, in metres; below 0 in the water."""
+    return (_river if kind == "river" else _basins)(rng, shape, metres_per_km)
+
+
+def _basins(rng: np.random.Generator, shape: tuple[int, int], metres_per_km: float) -> Field:
+    """Rolling ground whose lowest places are ponds."""
+    ground = rough_field(rng, shape, rng.uniform(12, 40)) + 0.3 * rough_field(rng, shape, 5)
+    above = ground - np.quantile(ground, rng.uniform(0.01, 0.08))
+    height = np.maximum(0.4 * metres_per_km * above, 0.02)
+    return np.where(above <= 0, -1.0, height).astype(np.float32)
+
+
+def _river(rng: np.random.Generator, shape: tuple[int, int], metres_per_km: float) -> Field:
     """Heights above the river's banks in metres: a winding river and a lake, below 0, and ground
     that rises away from both."""
     y, x = shape

@@ -21,6 +21,14 @@ class Crop:
     """Standard deviation between parcels."""
     mown: bool = False
     """Cut while green, and grows again (grass); else dry, cut once, then stubble and soil."""
+    rise_days: float = 6.0
+    fall_days: float = 4.0
+    """Time scale of growing and of drying."""
+    second_after_days: float | None = None
+    """A second crop reaches half of its canopy this long after the harvest of the first."""
+    curve: str = "logistic"
+    """``logistic`` rises and falls at its own paces; ``bell`` is a Gaussian of power 3 that has
+    half of the canopy on the days of greenup and senescence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +36,8 @@ class Flood:
     """The river's level above its banks over time."""
 
     shape: str
-    """``single``: rises, recedes; ``plateau``: stays up; ``double``: two crests."""
+    """``single``: rises, recedes; ``plateau``: stays up; ``double``: two crests; ``linear``:
+    rises, stays and falls in straight lines."""
     start_day: float
     rise_days: float
     stay_days: float
@@ -42,7 +51,7 @@ class Land:
 
     division: str
     """``voronoi``: cells around scattered points; ``split``: rectangles cut in two, again and
-    again."""
+    again; ``strips``: long fields that bend with the terrain; ``pivots``: irrigated circles."""
     parcel_ha: float
     """Median area."""
     crops: tuple[Crop, ...]
@@ -56,6 +65,15 @@ class Land:
     """Share of parcels burnt, cut, built on or ploughed within the period."""
     relief_m: float
     """Height at one kilometre from the river."""
+    relief: str = "river"
+    """``river``: a winding river and a lake in ground that rises from them; ``basins``: ponds in
+    rolling ground."""
+    fallow: float = 0.0
+    """Share of the cropped parcels on which nothing is sown."""
+    zoning: float = 0.0
+    """Share of the parcels whose crop and ground are those of the neighbourhood."""
+    episodes: float = 0.0
+    """Share of parcels that change for some days and return: irrigated, wilted, grazed, covered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +93,17 @@ class CoarseSensor:
     aerosol: tuple[float, ...]
     """Daily standard deviation of the haze, per band."""
     noise: float
+    response: str = "gaussian"
+    """``gaussian``: a Gaussian averaged over the cell, shifted by the day's gridding; ``scan``:
+    the nearest observation, a triangle across the track and a box along it."""
+    gridding: float = 0.48
+    """Largest distance of an observation from its cell, in cells (``gaussian``)."""
+    class_angle: float = 0.0
+    """How much of ``angle`` each class of ground has to itself."""
+    bandpass: tuple[tuple[float, ...], ...] = ()
+    """(class, band) relative difference from the 30 m sensor; () for none."""
+    haze_slope: float = 0.0
+    """Relative change of the haze from the middle of the world to its edge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +125,5 @@ class Recipe:
     flood: Flood | None
     coarse: CoarseSensor
     fine: FineSensor
+    ratio: int = 16
+    """Fine pixels along one side of a coarse cell."""

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Spectrum = NDArray[np.float32]
 
+BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
+
 TYPICAL = MappingProxyType(
     {
         "green": (0.028, 0.065, 0.030, 0.46, 0.200, 0.085),

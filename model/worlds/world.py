@@ -6,11 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from model.worlds.canopy import canopy, flood_level
 from model.worlds.land import Field, parcels, relief, rough_field
-from model.worlds.recipe import Crop, Flood, Recipe
+from model.worlds.recipe import Recipe
 
 CROP, FOREST, BARE, TOWN = range(4)
 NEVER = 10_000.0
+PERIOD_DAYS = 130
+"""Days from 0 on within which floods, events and episodes begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,13 @@ class World:
     """(parcel,) 0 ploughed, 1 cut or cleared, 2 burnt, 3 built on."""
     soil: Field
     """(parcel,) brightness of its ground."""
+    fallow: NDArray[np.bool_]
+    """(parcel,) nothing was sown."""
+    episode_day: Field
+    episode_days: Field
+    """(parcel,) when it changes for a while, NEVER for most, and for how long."""
+    episode: NDArray[np.int8]
+    """(parcel,) 0 irrigated, 1 wilted, 2 grazed, 3 covered."""
     height_m: Field
     """(y, x) above the river's banks."""
     vigour: Field
@@ -55,12 +65,25 @@ class World:
         spread = np.array([c.spread_days for c in land.crops])[crop]
         hit = rng.random(count) < land.events
         shift_days = (rng.standard_normal(count) * spread).astype(np.float32)
-        event_day = np.where(hit, rng.uniform(0, 130, count), NEVER).astype(np.float32)
+        event_day = np.where(hit, rng.uniform(0, PERIOD_DAYS, count), NEVER).astype(np.float32)
         event = rng.integers(0, 4, count).astype(np.int8)
         soil = rng.lognormal(0, 0.2, count).astype(np.float32)
-        height_m = relief(rng, shape, land.relief_m)
+        height_m = relief(rng, shape, land.relief_m, land.relief)
         vigour = 1 + 0.6 * land.texture * rough_field(rng, shape, rng.uniform(2, 8))
         grain, patches = rough_field(rng, shape, 1.2), rough_field(rng, shape, 6)
+        # A stream of its own: what is drawn above does not depend on it.
+        more = np.random.default_rng([seed, 1])
+        if land.zoning:
+            zone, ground = (
+                rough_field(more, shape, 60)[_first_pixels(parcel, count)] for _ in "zg"
+            )
+            zoned = more.random(count) < land.zoning
+            rank = np.searchsorted(np.sort(zone), zone) / count
+            crop = np.where(zoned, rank * len(land.crops), crop).astype(np.int8)
+            soil = np.clip(soil * np.exp(0.5 * land.zoning * ground), 0.4, 1.8).astype(np.float32)
+        fallow = more.random(count) < land.fallow
+        turned = more.random(count) < land.episodes
+        episode_day = np.where(turned, more.uniform(-10, PERIOD_DAYS, count), NEVER)
         return cls(
             recipe=recipe,
             parcel=parcel,
@@ -70,6 +93,10 @@ class World:
             event_day=event_day,
             event=event,
             soil=soil,
+            fallow=fallow,
+            episode_day=episode_day.astype(np.float32),
+            episode_days=np.exp(more.uniform(np.log(4), np.log(30), count)).astype(np.float32),
+            episode=more.integers(0, 4, count).astype(np.int8),
             height_m=height_m,
             vigour=vigour,
             texture=(1 + land.texture * (0.6 * grain + 0.4 * patches)).astype(np.float32),
@@ -98,6 +125,8 @@ class World:
             [g * leaf[:, b][p] + d * s["dry"][b] + (1 - g - d) * ground[:, b][p] for b in range(6)]
         )
         image *= self.texture
+        if self.recipe.land.episodes:
+            self._add_episodes(image, day)
         self._add_water(image, day)
         # The 30 m sensor's own blur: edges of parcels are mixed pixels.
         return gaussian_filter(image, (0, 0.45, 0.45)).astype(np.float32)
@@ -114,7 +143,7 @@ class World:
     def harvested(self, first: float, last: float) -> NDArray[np.bool_]:
         """(y, x) cut or mown between the two days."""
         day = self._harvest_day()
-        standing = (self.cover == CROP) & (self.event_day > day)
+        standing = (self.cover == CROP) & (self.event_day > day) & ~self.fallow
         return ((day > first) & (day <= last) & standing)[self.parcel]
 
     def _harvest_day(self) -> Field:
@@ -129,6 +158,12 @@ class World:
         for index, crop in enumerate(crops):
             mine = self.crop == index
             green[mine], dry[mine] = canopy(crop, day - self.shift_days[mine])
+        green[self.fallow], dry[self.fallow] = 0.06, 0.12
+        strength = self._episode(day)
+        for kind, left, turned in ((1, 0.35, 0.4), (2, 0.45, 0.0)):
+            share = strength * (self.episode == kind)
+            dry += turned * share * (1 - left) * green
+            green *= 1 - share * (1 - left)
         forest = self.cover == FOREST
         green[forest], dry[forest] = 0.85 + 0.1 * np.sin((day - 60) / 58), 0.08
         green[self.cover == BARE], dry[self.cover == BARE] = 0.04, 0.05
@@ -141,6 +176,20 @@ class World:
         wet = np.full_like(green, 0.5 + 0.5 * np.sin(day / 9.0) * np.sin(day / 4.1))
         return green, dry, wet
 
+    def _episode(self, day: float) -> Field:
+        """(parcel,) 0 to 1, how far its episode is under way: two days in, two days out."""
+        since = day - self.episode_day
+        inside = np.minimum(since / 2, (self.episode_days - since) / 2)
+        return np.asarray(np.clip(inside, 0, 1), np.float32)
+
+    def _add_episodes(self, image: Field, day: float) -> None:
+        """Water on irrigated fields, bright film on covered ones."""
+        strength = self._episode(day) * (self.cover == CROP)
+        for kind, spectrum, share in ((0, "water", 0.7), (3, "sand", 0.5)):
+            part = share * (strength * (self.episode == kind))[self.parcel]
+            if part.any():
+                image += part * (self.recipe.spectra[spectrum][:, None, None] - image)
+
     def _add_water(self, image: Field, day: float) -> None:
         s, share = self.recipe.spectra, self.water(day)
         ever = self.height_m <= 0
@@ -150,43 +199,6 @@ class World:
         past = np.stack([self.water(day - back) for back in (2, 5, 9)])
         drying = np.clip((past * np.array([0.35, 0.2, 0.1])[:, None, None]).max(0) - share, 0, 1)
         image *= 1 - drying * (1 - ever)
-
-
-def canopy(crop: Crop, day: Field) -> tuple[Field, Field]:
-    """Green and dry share of the ground under a crop, by the day of its own calendar."""
-    growth = crop.canopy / (1 + np.exp(-(day - crop.greenup_day) / 6))
-    after = day - crop.harvest_day
-    if crop.mown:
-        again = np.clip(1 - 0.75 * np.exp(-np.maximum(after, 0) / 14), 0, 1)
-        left = np.where(after > 0, again, 1.0)
-        return (growth * left).astype(np.float32), np.where(after > 0, 0.12, 0.06).astype("f4")
-    ripe = 1 / (1 + np.exp(-(day - crop.senescence_day) / 4))
-    green, dry = growth * (1 - ripe), 0.85 * growth * ripe
-    stubble = np.where(after > 18, 0.04, 0.45)
-    return (
-        np.where(after > 0, 0.03, green).astype(np.float32),
-        np.where(after > 0, stubble, dry).astype(np.float32),
-    )
-
-
-def flood_level(flood: Flood | None, day: float) -> float:
-    """Metres above the banks; 0 in ordinary days."""
-    if flood is None:
-        return 0.0
-    since = day - flood.start_day
-    crest = flood.start_day + flood.rise_days
-    falling = day - crest - flood.stay_days
-    if since <= 0:
-        return 0.0
-    if day <= crest:
-        return flood.crest_m * float(np.sin(np.pi / 2 * since / flood.rise_days))
-    if falling <= 0:
-        if flood.shape == "double":  # down to a third and up again while it stays
-            return flood.crest_m * (
-                2 / 3 + float(np.cos(2 * np.pi * (day - crest) / flood.stay_days)) / 3
-            )
-        return flood.crest_m
-    return flood.crest_m * float(np.exp(-falling / flood.fall_days))
 
 
 def _first_pixels(parcel: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], ...]:

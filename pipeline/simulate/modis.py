@@ -10,11 +10,13 @@ from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox
 from rasterio import Affine
 from rasterio.warp import Resampling, reproject
+from scipy.ndimage import gaussian_filter
 
 from catalogs.modis import MOD09GA, NUMBERS, SINUSOIDAL
+from model.worlds.land import PIXEL_M as FINE_M
 from model.worlds.land import Field
 from model.worlds.recipe import CoarseSensor
-from model.worlds.sensor import MOSAIC, blur, tint
+from model.worlds.sensor import SIGMA_PER_FWHM, tint
 from pipeline.simulate.clouds import covered, draw_clouds
 from pipeline.simulate.files import SceneRecord, to_numbers, write_cog
 
@@ -22,6 +24,13 @@ TILE_M = 1111950.51977
 PIXEL_M = TILE_M / 2400
 LEFT_M, TOP_M = -20015109.3558, 10007554.6779
 """Upper left corner of tile h00v00 (stactools-modis constants)."""
+
+MOSAIC = 4
+"""Fine pixels averaged before the blur; 120 m is fine enough for a 560 m point spread."""
+
+GRIDDING_M = 115.0
+"""Observations lie within half a cell of the cell they are given to; several of a day are averaged,
+which halves it."""
 
 CLEAR_SHARE = (0.30, 0.60)
 MEMORY_DAYS = 2.0
@@ -34,7 +43,7 @@ def write_scene(
     """Write the day over ``truth`` (band, y, x) on ``box``, and return its record."""
     rng = np.random.default_rng([seed, 500, day])
     target, (h, v) = _native(box)
-    seen = tint(_to_native(blur(truth, sensor, rng), box, target), sensor, rng)
+    seen = tint(_to_native(_blur(truth, sensor, rng), box, target), sensor, rng)
     cells = target.shape.y // 2, target.shape.x // 2
     clear = _clear_share(seed, day)
     clouds = draw_clouds(
@@ -87,6 +96,33 @@ def write_scene(
             "roles": ["metadata"],
         }
     return record
+
+
+def _blur(truth: Field, sensor: CoarseSensor, rng: np.random.Generator) -> Field:
+    """The day's point spread and shift, on pixels of ``MOSAIC`` fine ones (band, y/4, x/4).
+
+    The demo's own view of the swath; the worlds that weights are trained on have another
+    (``model.worlds.sensor.footprint``).
+    """
+    off_nadir = 1 + 1.2 * rng.beta(1, 2.5)
+    sigma = np.array([sensor.fwhm_along_m * off_nadir**0.5, sensor.fwhm_across_m * off_nadir])
+    shift = (
+        np.array(sensor.offset_m[::-1])
+        + sensor.registration_m * rng.standard_normal(2)
+        + rng.uniform(-GRIDDING_M, GRIDDING_M, 2)
+    )
+    moved = _shift(truth, *np.round(shift / FINE_M).astype(int))
+    bands, y, x = moved.shape
+    small = moved.reshape(bands, y // MOSAIC, MOSAIC, x // MOSAIC, MOSAIC).mean((2, 4))
+    pixels = sigma * SIGMA_PER_FWHM / (FINE_M * MOSAIC)
+    return np.asarray(gaussian_filter(small, (0, *pixels), mode="nearest"))
+
+
+def _shift(image: Field, rows: int, cols: int) -> Field:
+    padded = np.pad(image, ((0, 0), (abs(rows),) * 2, (abs(cols),) * 2), mode="edge")
+    y, x = image.shape[1:]
+    top, left = abs(rows) - rows, abs(cols) - cols
+    return padded[:, top : top + y, left : left + x]
 
 
 def _native(box: GeoBox) -> tuple[GeoBox, tuple[int, int]]:

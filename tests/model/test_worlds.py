@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from model.worlds import draw, held_out
+from model.worlds.canopy import flood_level
 from model.worlds.recipe import Crop
 from model.worlds.sensor import cloud_mask, see_coarse, see_fine
 from model.worlds.spectra import distance
-from model.worlds.world import World, flood_level
+from model.worlds.world import World
 
 
 @pytest.fixture(scope="module")
