@@ -10,8 +10,8 @@ import zarr
 from numpy.typing import NDArray
 
 from model.block import COARSE_PAD
+from model.coarse_fill import fill_coarse
 from pipeline.chunk_cache import read_day
-from pipeline.coarse_fill import fill_coarse
 from pipeline.cube import day_date, day_number, unpack
 from pipeline.store import CubeError
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.block import COARSE_PAD, Block
+from model.coarse_fill import fillable
 from model.upsample import bilinear
-from pipeline.coarse_fill import fillable
 from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_date, day_number, unpack
 from pipeline.grid import Grid, Tile
 from pipeline.images import (

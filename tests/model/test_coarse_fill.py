@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.coarse_fill import fill_coarse, fillable
+from model.coarse_fill import fill_coarse, fillable
 
 
 def _one_cell(values, days, window):
