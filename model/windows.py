@@ -1,70 +1,67 @@
-"""A block seen through overlapping windows whose predictions are merged in every reverse step."""
+"""A block seen through overlapping windows whose predictions are merged in every reverse step.
+
+Windows lie on an absolute lattice: one starts at every ``k * (size - overlap)`` of the fine
+pixels' rows and columns, whatever region, tile or block asks.  A network's answer depends on the
+window it is given (its norms and its attention look at all of it), so two neighbouring blocks
+agree on a pixel only where both saw it in the same windows.  They do wherever both hold those
+windows whole; a window that the edge of a block cuts is shifted inside, and speaks only for the
+part that was cut.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Where a window lies in its block."""
+class Window(NamedTuple):
+    """Where a window lies in its block, and how much its answer counts there."""
 
     y: slice
     x: slice
+    weight: Tensor
+    """(y, x); over all windows of a block they sum to one at every pixel."""
 
 
-def plan_windows(shape: tuple[int, int], size: int, overlap: int) -> list[Window]:
-    """Cover a block of ``shape`` (y, x) with equal windows of ``size`` pixels, row-major.
+def plan_windows(
+    shape: tuple[int, int], size: int, overlap: int, *, origin: tuple[int, int]
+) -> list[Window]:
+    """Cover a block of ``shape`` (y, x) at lattice pixel ``origin`` by equal windows, row-major.
 
-    Neighbours share at least ``overlap`` pixels, the shifts are as even as they can be; a block
-    shorter than ``size`` has windows as long as itself.
+    Neighbours on the lattice share ``overlap`` of their ``size`` pixels, at most half, and their
+    weights rise and fall over it.  A block shorter than ``size`` has windows as long as itself.
     """
-    if not 0 <= overlap < size:
-        raise ValueError(f"windows of {size} pixels cannot overlap by {overlap}; use 0..{size - 1}")
-    rows, cols = (_starts(length, size, overlap) for length in shape)
-    height, width = (min(size, length) for length in shape)
-    return [Window(slice(y, y + height), slice(x, x + width)) for y, x in product(rows, cols)]
-
-
-def _starts(length: int, size: int, overlap: int) -> list[int]:
-    if length <= size:
-        return [0]
-    count = -(-(length - overlap) // (size - overlap))
-    return [(length - size) * i // (count - 1) for i in range(count)]
-
-
-def merge_weights(windows: Sequence[Window], shape: tuple[int, int]) -> list[Tensor]:
-    """Weights (y, x) of each window that fall to its edges and sum to one over the block."""
-    ramps = [
-        _ramp(window.y, shape[0], windows, "y")[:, None]
-        * _ramp(window.x, shape[1], windows, "x")[None, :]
-        for window in windows
-    ]
-    total = torch.zeros(shape, dtype=torch.float64)
-    for window, ramp in zip(windows, ramps, strict=True):
-        total[window.y, window.x] += ramp
+    if not 0 <= overlap <= size // 2:
+        raise ValueError(
+            f"windows of {size} pixels cannot overlap by {overlap}; use 0..{size // 2}"
+        )
+    rows, cols = (
+        _along(length, size, overlap, start) for length, start in zip(shape, origin, strict=True)
+    )
     return [
-        (ramp / total[window.y, window.x]).float()
-        for window, ramp in zip(windows, ramps, strict=True)
+        Window(y, x, (down[:, None] * across[None, :]).float())
+        for (y, down), (x, across) in product(rows, cols)
     ]
 
 
-def _ramp(at: slice, length: int, windows: Sequence[Window], axis: str) -> Tensor:
-    """Rising over the overlap with the neighbour before, falling over that with the next."""
-    starts = sorted({getattr(window, axis).start for window in windows})
-    size = at.stop - at.start
-    weight = torch.ones(size, dtype=torch.float64)
-    for before, after in pairwise(starts):
-        shared = before + size - after
-        rise = (torch.arange(shared, dtype=torch.float64) + 0.5) / shared
-        if at.start == after:
-            weight[:shared] *= rise
-        if at.start == before:
-            weight[size - shared :] *= rise.flip(0)
-    return weight
+def _along(length: int, size: int, overlap: int, origin: int) -> list[tuple[slice, Tensor]]:
+    """The windows along one axis of a block, each with its weights (pixel,) in float64."""
+    if length <= size:
+        return [(slice(0, length), torch.ones(length, dtype=torch.float64))]
+    pitch = size - overlap
+    spans, total = [], torch.zeros(length, dtype=torch.float64)
+    # From the window that holds the first pixel.  A window that shows no more than its overlap
+    # with the next, at either end, would add nothing to it.
+    for start in range(-(origin % pitch), length - overlap, pitch):
+        place = min(max(start, 0), length - size)
+        at = torch.arange(size, dtype=torch.float64) + (place - start + 0.5)
+        weight = (torch.minimum(at, size - at) / max(overlap, 0.5)).clamp(0, 1)
+        span = slice(place, place + size)
+        total[span] += weight
+        spans.append((span, weight))
+    return [(span, weight / total[span]) for span, weight in spans]
 
 
 def cut(image: Tensor, windows: Sequence[Window]) -> Tensor:
@@ -73,23 +70,19 @@ def cut(image: Tensor, windows: Sequence[Window]) -> Tensor:
 
 
 def merged(
-    denoise: Callable[[Tensor, int, int], Tensor],
-    groups: Sequence[Sequence[Window]],
-    shape: tuple[int, int],
+    denoise: Callable[[Tensor, int, int], Tensor], groups: Sequence[Sequence[Window]]
 ) -> Callable[[Tensor, int], Tensor]:
     """Turn a denoiser of windows into one of the block, (1, band, y, x).
 
     ``denoise(x, t, index)`` answers for all windows of a group, by its index, in one batch.
     """
-    weights = iter(merge_weights([window for group in groups for window in group], shape))
-    by_group = [[next(weights) for _ in group] for group in groups]
 
     def denoise_block(x: Tensor, t: int) -> Tensor:
         answer = torch.zeros_like(x)
-        for index, (group, group_weights) in enumerate(zip(groups, by_group, strict=True)):
+        for index, group in enumerate(groups):
             images = denoise(cut(x, group), t, index)
-            for window, weight, image in zip(group, group_weights, images, strict=True):
-                answer[..., window.y, window.x] += weight.to(x.device) * image
+            for window, image in zip(group, images, strict=True):
+                answer[..., window.y, window.x] += window.weight.to(x.device) * image
         return answer
 
     return denoise_block

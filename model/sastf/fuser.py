@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from model import checkpoint as checkpoints
-from model.block import Array, Block
+from model.block import Array, Block, Bool
 from model.card import describe, locate
 from model.diffusion import Schedule, sample, sampling_steps, schedule_of
-from model.frame import FRAMES, Frame, Images, View
+from model.frame import Frame, Images, View, frame_of
 from model.noise import noise_field
 from model.sastf.conditions import condition_vector
 from model.sastf.network import Features, Network, References
@@ -35,6 +35,8 @@ class SastfFuser:
 
     name: str
     bands: tuple[str, ...]
+    slots: bool
+    """Whether any of ``bands`` will do, by name; else a block holds all of them in their order."""
     halo: int
     sha: str
     network: Network
@@ -65,10 +67,11 @@ class SastfFuser:
         return cls(
             name=card.name,
             bands=tuple(full["bands"]),
+            slots=card.slots,
             halo=card.halo,
             sha=card.sha,
             network=network.to(where),
-            frame=FRAMES[full["frame"]],
+            frame=frame_of(full["frame"], contrast=network.config.contrast),
             schedule=schedule_of(sampling["schedule"], sampling["levels"], sampling["sum_scale"]),
             steps=steps or sampling["steps"],
             kappa=sampling["kappa"],
@@ -81,7 +84,14 @@ class SastfFuser:
 
     @torch.inference_mode()
     def fuse(self, block: Block) -> Array:
-        """(time, band, y, x) reflectance, NaN where ``block.known()`` is false."""
+        """(time, band, y, x) reflectance, NaN where ``block.known()`` is false.
+
+        Raises ValueError for a block of other bands than the network's.
+        """
+        answered, unknown = self._slots_of(block), ~block.known()
+        present = np.zeros(len(self.bands), np.bool_)
+        present[answered] = True
+        block = block.in_bands(self.bands)
         images = Images(
             fine_before=self._to_device(fill_nearest(block.fine_before)),
             coarse_before=self._to_device(smooth(block.coarse_before, block.ratio)),
@@ -90,7 +100,7 @@ class SastfFuser:
             coarse=torch.empty(0),  # each day's own, below
         )
         shape = (images.fine_before.shape[2], images.fine_before.shape[3])
-        windows = plan_windows(shape, self.window, self.overlap)
+        windows = plan_windows(shape, self.window, self.overlap, origin=block.origin)
         groups = [
             windows[first : first + self.windows_at_once]
             for first in range(0, len(windows), self.windows_at_once)
@@ -101,7 +111,7 @@ class SastfFuser:
         fused = np.empty(block.shape, np.float32)
         for index, day in enumerate(block.days):
             coarse = self._to_device(smooth(block.coarse[index], block.ratio))
-            view = self._view(images._replace(coarse=coarse), block, day)
+            view = self._view(images._replace(coarse=coarse), block, index, present)
             if not references:  # what the network sees of them is the same on all days
                 references = [
                     self.network.encode_references(*(cut(one, group) for one in view.known[:4]))
@@ -111,36 +121,60 @@ class SastfFuser:
                 self.network.encode(cut(view.known.coarse, group), known)
                 for group, known in zip(groups, references, strict=True)
             ]
-            denoise = partial(self._denoise, features, self._conditions(block, day))
-            answer = sample(merged(denoise, groups, shape), view.start, noise, steps, self.schedule)
+            conditions = self._conditions(block, day, present)
+            denoise = partial(self._denoise, view, features, conditions)
+            answer = sample(
+                merged(denoise, groups), view.start, view.hide(noise), steps, self.schedule
+            )
             image = view.to_reflectance(torch.lerp(view.start, answer, self.kappa))
             fused[index] = image[0, :, : block.shape[2], : block.shape[3]].cpu()
-        return np.where(block.known()[:, None], fused, np.float32(np.nan))
+        fused = fused[:, answered]
+        return np.where(unknown[:, None], np.float32(np.nan), fused)
 
-    def _view(self, images: Images, block: Block, day: int) -> View:
+    def _slots_of(self, block: Block) -> list[int]:
+        """Where each band of the block stands in the network."""
+        fits = set(block.bands) <= set(self.bands) if self.slots else block.bands == self.bands
+        if not fits:
+            raise ValueError(
+                f"the network is made for {'some of ' if self.slots else ''}the bands "
+                f"{', '.join(self.bands)}, the block holds {', '.join(block.bands)}"
+            )
+        return [self.bands.index(band) for band in block.bands]
+
+    def _view(self, images: Images, block: Block, index: int, present: Bool) -> View:
         weight, centre, spread = (
             torch.as_tensor(values, dtype=torch.float32, device=self.device)[None]
-            for values in (block.weight(day), block.centre, block.spread)
+            for values in (block.weight(block.days[index]), block.centre, block.spread)
         )
-        return self.frame.view(images, weight, centre, spread, block.ratio)
+        filled = None
+        if self.network.config.filled:
+            filled = self._to_device(block.filled(index).astype(np.float32))
+        there = torch.as_tensor(present, device=self.device)[None]
+        return self.frame.view(images, filled, weight, centre, spread, block.ratio, there)
 
     def _denoise(
-        self, features: list[Features], conditions: Tensor | None, x: Tensor, t: int, group: int
+        self,
+        view: View,
+        features: list[Features],
+        conditions: Tensor | None,
+        x: Tensor,
+        t: int,
+        group: int,
     ) -> Tensor:
         batch = x.shape[0]
         a, b = (level.to(self.device).expand(batch) for level in self.schedule.levels(t))
         if conditions is not None:
             conditions = conditions.expand(batch, -1)
-        return self.network.denoise(x, features[group], (a, b), conditions)
+        return view.hide(self.network.denoise(x, features[group], (a, b), conditions))
 
-    def _conditions(self, block: Block, day: int) -> Tensor | None:
+    def _conditions(self, block: Block, day: int, present: Bool) -> Tensor | None:
         return condition_vector(
             self.network.config,
             torch.tensor([block.weight(day)], device=self.device),
             torch.tensor([day - block.day_before], device=self.device),
             torch.tensor([block.day_after - day], device=self.device),
             torch.tensor([block.ratio], device=self.device),
-            torch.ones(1, len(self.bands), device=self.device),
+            torch.as_tensor(present, device=self.device)[None],
         )
 
     def _to_device(self, image: Array) -> Tensor:
