@@ -1,11 +1,14 @@
 """What a method is given: the known images of one tile with its halo."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Bool = NDArray[np.bool_]
 
 COARSE_PAD = 3
 """Coarse cells around the block in every coarse array.
@@ -23,6 +26,9 @@ class Block:
     cells with ``COARSE_PAD`` more on each side, repeated from the edge where the region
     ends.
     """
+
+    bands: tuple[str, ...]
+    """STAC names, in the order of every array's band axis."""
 
     fine_before: Array
     """(band, y, x) at ``day_before``."""
@@ -57,8 +63,29 @@ class Block:
     spread: Array
     """(band,) its interquartile range, 0.01 or more."""
 
+    filled_before: Bool | None = None
+    """(y, x) where ``fine_before`` was not seen that day but filled from other dates; None where
+    nothing is known of it, as in the four below."""
+
+    filled_after: Bool | None = None
+    """(y, x)"""
+
+    coarse_filled_before: Bool | None = None
+    """(row, col) where ``coarse_before`` was not seen that day but filled in time."""
+
+    coarse_filled_after: Bool | None = None
+    """(row, col)"""
+
+    coarse_filled: Bool | None = None
+    """(time, row, col)"""
+
     def __post_init__(self) -> None:
         bands, y, x = self.fine_before.shape
+        if not len(set(self.bands)) == len(self.bands) == bands:
+            raise ValueError(
+                f"a block of the bands {', '.join(self.bands)} holds {bands} of them in "
+                "fine_before; name each band once"
+            )
         if y % self.ratio or x % self.ratio:
             raise ValueError(
                 f"a block of {y} x {x} fine pixels is not made of whole coarse cells of "
@@ -72,9 +99,14 @@ class Block:
             "coarse": (len(self.days), *coarse),
             "centre": (bands,),
             "spread": (bands,),
+            "filled_before": (y, x),
+            "filled_after": (y, x),
+            "coarse_filled_before": coarse[1:],
+            "coarse_filled_after": coarse[1:],
+            "coarse_filled": (len(self.days), *coarse[1:]),
         }
         for name, shape in wanted.items():
-            if getattr(self, name).shape != shape:
+            if getattr(self, name) is not None and getattr(self, name).shape != shape:
                 raise ValueError(
                     f"{name} has shape {getattr(self, name).shape}, but fine_before of "
                     f"{self.fine_before.shape} and {len(self.days)} days at ratio "
@@ -91,7 +123,7 @@ class Block:
         span = self.day_after - self.day_before
         return (day - self.day_before) / span if span else 0.0
 
-    def known(self) -> NDArray[np.bool_]:
+    def known(self) -> Bool:
         """(time, y, x): every band of both references and of the three coarse images is known.
 
         One rule for all methods, so that their scores stand on the same pixels.
@@ -99,5 +131,51 @@ class Block:
         fine = np.isfinite(self.fine_before).all(0) & np.isfinite(self.fine_after).all(0)
         references = np.isfinite(self.coarse_before).all(0) & np.isfinite(self.coarse_after).all(0)
         cells = np.asarray(np.isfinite(self.coarse).all(1) & references)
-        inner = cells[:, COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
-        return fine & inner.repeat(self.ratio, 1).repeat(self.ratio, 2)
+        return fine & self._on_pixels(cells)
+
+    def filled(self, index: int) -> Bool:
+        """(image, y, x): where an image of target day ``index`` was not seen but filled.
+
+        Images are F0, C0, F2, C2, C1, as in ``model.frame.Images``.  What is unknown counts as
+        filled: a network is given something there too.
+        """
+        images = (
+            (self.filled_before, self.fine_before),
+            (self.coarse_filled_before, self.coarse_before),
+            (self.filled_after, self.fine_after),
+            (self.coarse_filled_after, self.coarse_after),
+            (None if self.coarse_filled is None else self.coarse_filled[index], self.coarse[index]),
+        )
+        unknown = [~np.isfinite(image).all(0) for _, image in images]
+        f0, c0, f2, c2, c1 = (
+            mask if said is None else mask | said
+            for mask, (said, _) in zip(unknown, images, strict=True)
+        )
+        return np.stack([f0, self._on_pixels(c0), f2, self._on_pixels(c2), self._on_pixels(c1)])
+
+    def in_bands(self, bands: Sequence[str]) -> Self:
+        """The same block with ``bands``, by name: 0 in those it does not hold, spread 1."""
+        at = [list(bands).index(band) for band in self.bands]
+
+        def placed(values: Array, axis: int, fill: float = 0.0) -> Array:
+            shape = (*values.shape[:axis], len(bands), *values.shape[axis + 1 :])
+            wide = np.full(shape, fill, np.float32)
+            wide[(slice(None),) * axis + (at,)] = values
+            return wide
+
+        return replace(
+            self,
+            bands=tuple(bands),
+            fine_before=placed(self.fine_before, 0),
+            fine_after=placed(self.fine_after, 0),
+            coarse_before=placed(self.coarse_before, 0),
+            coarse_after=placed(self.coarse_after, 0),
+            coarse=placed(self.coarse, 1),
+            centre=placed(self.centre, 0),
+            spread=placed(self.spread, 0, 1.0),
+        )
+
+    def _on_pixels(self, cells: Bool) -> Bool:
+        """(..., row, col) with ``COARSE_PAD`` cells around -> (..., y, x), each by its cell."""
+        inner = cells[..., COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
+        return inner.repeat(self.ratio, -2).repeat(self.ratio, -1)

@@ -15,7 +15,7 @@ from model.classical.naive import NAIVE
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default"
 METHODS = ("sa-stf", *NAIVE)
 
-FRAME_NAMES = ("reflectance", "anomaly")
+FRAME_NAMES = ("reflectance", "normalised", "anomaly", "linear", "delta")
 SCHEDULE_NAMES = ("official", "rddm")
 SAMPLING_KEYS = frozenset(
     ("schedule", "levels", "sum_scale", "steps", "kappa", "window_px", "overlap_px", "halo_px")
@@ -40,6 +40,9 @@ class MethodCard:
     bands: tuple[str, ...] | None
     """Bands the method was made for, in order; None takes any."""
 
+    slots: bool
+    """Whether some of ``bands`` will do, in any order; else it takes all of them in theirs."""
+
     halo: int
     """Fine pixels around a tile that the method wants to see."""
 
@@ -55,7 +58,7 @@ def describe(
     Raises CheckpointError for an unknown method or a folder that is no checkpoint.
     """
     if method in NAIVE:
-        return MethodCard(name=method, bands=None, halo=0, sha=f"naive:{method}")
+        return MethodCard(name=method, bands=None, slots=False, halo=0, sha=f"naive:{method}")
     if method != "sa-stf":
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
     folder = locate(checkpoint)
@@ -67,11 +70,14 @@ def describe(
             f"{folder}; leave steps out for its own {own}"
         )
     weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    slots = bool(card.get("slots", False))
     computes = {key: card[key] for key in ("bands", "frame", "network", "sampling")}
+    computes["slots"] = slots
     text = json.dumps([weights, computes, steps or own, seed], sort_keys=True)
     return MethodCard(
         name=method,
         bands=tuple(card["bands"]),
+        slots=slots,
         halo=card["sampling"]["halo_px"],
         sha=hashlib.sha256(text.encode()).hexdigest(),
     )

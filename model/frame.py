@@ -4,12 +4,23 @@ A frame says three things: what the network sees of the five known images, where
 starts, and how its answer becomes reflectance.  Network and sampler know nothing of it.
 
 ``reflectance``  The paper's: 2 r - 1, starting from the coarse image of the day.
-``anomaly``      Ours: the image relative to the ``anomaly`` prediction B (model.classical.naive),
-                 in units of the local expected change s:  r -> (r - B) / s.  The diffusion starts
-                 from 0, that is from B, so an untrained network with a zero head is exactly
-                 ``anomaly``.  GroupNorm forgets amplitude; s carries it past the network.
+``normalised``   The same with the region's own scale, (r - centre) / spread, and a start that the
+                 fine sensor could have seen: the coarse image of the day plus what the fine
+                 references are above the coarse ones there, averaged over cells.
+Relative frames  The image relative to a first guess B, in units of the local expected change s:
+                 r -> (r - B) / s.  The diffusion starts from 0, that is from B, so an untrained
+                 network with a zero head is exactly B.  GroupNorm forgets amplitude; s carries it
+                 past the network.  They differ in B, with L = (1 - w) F0 + w F2:
+    ``anomaly``  L + C1 - (1 - w) C0 - w C2 (model.classical.naive); ours.
+    ``linear``   L: what the coarse images say is left to the network.
+    ``delta``    (1 - v) (F0 + C1 - C0) + v (F2 + C1 - C2), where v leans from w to the reference
+                 whose coarse image is more like C1 around the pixel.  (With v = w, as the naive
+                 method ``delta`` has it, this is ``anomaly`` once all images are fine.)
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import torch
@@ -28,73 +39,187 @@ class Images(NamedTuple):
 
 
 class View(NamedTuple):
-    """A window as the network sees it."""
+    """A window as the network sees it.  A band that is not present is 0 all over it."""
 
     known: Images
-    """(batch, channel, y, x)"""
+    """(batch, channel, y, x), channels as in ``NetworkConfig.image_channels``."""
     start: Tensor
     """Where the diffusion starts, (batch, band, y, x)."""
     base: Tensor
     scale: Tensor
     """reflectance = base + scale * network space"""
+    present: Tensor
+    """(batch, band, 1, 1) bool."""
 
     def to_reflectance(self, x: Tensor) -> Tensor:
-        return self.base + self.scale * x
+        """0 in bands that are not present."""
+        return self.hide(self.base + self.scale * x)
 
     def to_network(self, reflectance: Tensor) -> Tensor:
-        return (reflectance - self.base) / self.scale
+        """0 in bands that are not present, whatever stands there."""
+        return self.hide((reflectance - self.base) / self.scale)
+
+    def hide(self, x: Tensor) -> Tensor:
+        """``x`` with 0 in the bands that are not present: for noise and for a network's answer,
+        before either goes into the next step."""
+        return torch.where(self.present, x, 0.0)
 
 
 class Frame(Protocol):
     """Makes the network's view of the known images."""
 
     def view(
-        self, images: Images, weight: Tensor, centre: Tensor, spread: Tensor, ratio: int
+        self,
+        images: Images,
+        filled: Tensor | None,
+        weight: Tensor,
+        centre: Tensor,
+        spread: Tensor,
+        ratio: int,
+        present: Tensor,
     ) -> View:
-        """``weight`` (batch,) of the later reference; ``centre``, ``spread`` (batch, band)."""
+        """``filled`` (batch, image, y, x) where an image was not seen but filled, images in their
+        order; None for a network without that channel.  ``weight`` (batch,) of the later
+        reference; ``centre``, ``spread`` and ``present`` (batch, band).
+        """
 
 
-class ReflectanceFrame:
-    """2 r - 1, from the coarse image (the paper)."""
+@dataclass(frozen=True, kw_only=True)
+class _Window:
+    """What all frames start from; bands that are not present are 0 with a spread of 1."""
+
+    images: Images
+    w: Tensor
+    """(batch, 1, 1, 1)"""
+    centre: Tensor
+    spread: Tensor
+    present: Tensor
+    """(batch, band, 1, 1) each."""
+    ratio: int
+
+    @cached_property
+    def linear(self) -> Tensor:
+        """L: what time alone predicts."""
+        return (1 - self.w) * self.images.fine_before + self.w * self.images.fine_after
+
+    @cached_property
+    def anomaly(self) -> Tensor:
+        """What the coarse sensor saw beyond that."""
+        coarse = self.images.coarse
+        return coarse - (1 - self.w) * self.images.coarse_before - self.w * self.images.coarse_after
+
+    @cached_property
+    def reference_change(self) -> Tensor:
+        """How much the fine references differ around each pixel, never less than 0.1 spread."""
+        difference = self.images.fine_after - self.images.fine_before
+        return (local_mean(difference**2, self.ratio) + (0.1 * self.spread) ** 2).sqrt()
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """s: how much the day may differ from a first guess around each pixel."""
+        return (self.reference_change**2 + self.anomaly**2).sqrt()
+
+    def contrasts(self) -> tuple[Tensor, ...]:
+        """Of each image to the other date, of the day to what time alone predicts; about 1."""
+        f0, c0, f2, c2, _ = self.images
+        change = self.reference_change
+        differences = (f0 - f2, c0 - c2, f2 - f0, c2 - c0)
+        return (*(one / change for one in differences), self.anomaly / self.scale)
+
+
+Scaled = tuple[Tensor, Tensor, Tensor]
+"""Base and scale of the network space, and the start in it; (batch, band, y, x) each."""
+
+
+def _reflectance(window: _Window) -> Scaled:
+    half = torch.full_like(window.images.coarse, 0.5)
+    return half, half, 2 * window.images.coarse - 1
+
+
+def _normalised(window: _Window) -> Scaled:
+    f0, c0, f2, c2, c1 = window.images
+    base, scale = (one.expand_as(c1) for one in (window.centre, window.spread))
+    above = (1 - window.w) * (f0 - c0) + window.w * (f2 - c2)
+    return base, scale, (c1 + local_mean(above, window.ratio) - base) / scale
+
+
+def _relative(guess: Callable[[_Window], Tensor]) -> Callable[[_Window], Scaled]:
+    def scaled(window: _Window) -> Scaled:
+        base = guess(window)
+        return base, window.scale, torch.zeros_like(base)
+
+    return scaled
+
+
+def _delta(window: _Window) -> Tensor:
+    f0, c0, f2, c2, c1 = window.images
+    w, bands = window.w, window.present.sum(dim=1, keepdim=True)
+
+    def unlike(coarse: Tensor) -> Tensor:
+        square = ((c1 - coarse) / window.spread) ** 2
+        return local_mean(square.sum(dim=1, keepdim=True) / bands, window.ratio) + 0.1**2
+
+    before, after = (1 - w) * unlike(c2), w * unlike(c0)
+    v = after / (before + after)
+    return (1 - v) * (f0 + c1 - c0) + v * (f2 + c1 - c2)
+
+
+_SCALED: dict[str, Callable[[_Window], Scaled]] = {
+    "reflectance": _reflectance,
+    "normalised": _normalised,
+    "anomaly": _relative(lambda window: window.linear + window.anomaly),
+    "linear": _relative(lambda window: window.linear),
+    "delta": _relative(_delta),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    scaled: Callable[[_Window], Scaled]
+    of_the_paper: bool
+    """The known images as 2 r - 1, else by the region's centre and spread."""
+    contrast: bool
 
     def view(
-        self, images: Images, weight: Tensor, centre: Tensor, spread: Tensor, ratio: int
+        self,
+        images: Images,
+        filled: Tensor | None,
+        weight: Tensor,
+        centre: Tensor,
+        spread: Tensor,
+        ratio: int,
+        present: Tensor,
     ) -> View:
-        known = Images(*(2 * image - 1 for image in images))
-        half = torch.full_like(known.coarse, 0.5)
-        return View(known, known.coarse, half, half)
-
-
-class AnomalyFrame:
-    """Relative to ``anomaly``, in units of the local expected change."""
-
-    def view(
-        self, images: Images, weight: Tensor, centre: Tensor, spread: Tensor, ratio: int
-    ) -> View:
-        f0, c0, f2, c2, c1 = images
-        w = weight[:, None, None, None]
-        centre, spread = centre[:, :, None, None], spread[:, :, None, None]
-        anomaly = c1 - (1 - w) * c0 - w * c2
-        base = (1 - w) * f0 + w * f2 + anomaly
-        reference_change = (local_mean((f2 - f0) ** 2, ratio) + (0.1 * spread) ** 2).sqrt()
-        scale = (reference_change**2 + anomaly**2).sqrt()
-        contrasts = (
-            (f0 - f2) / reference_change,
-            (c0 - c2) / reference_change,
-            (f2 - f0) / reference_change,
-            (c2 - c0) / reference_change,
-            anomaly / scale,
+        there = present.bool()[:, :, None, None]
+        window = _Window(
+            images=Images(*(torch.where(there, image, 0.0) for image in images)),
+            w=weight[:, None, None, None],
+            centre=torch.where(there, centre[:, :, None, None], 0.0),
+            spread=torch.where(there, spread[:, :, None, None], 1.0),
+            present=there,
+            ratio=ratio,
         )
-        known = Images(
-            *(
-                torch.cat([(image - centre) / spread, contrast], dim=1)
-                for image, contrast in zip(images, contrasts, strict=True)
-            )
+        middle, width = (0.5, 0.5) if self.of_the_paper else (window.centre, window.spread)
+        channels = [[torch.where(there, (image - middle) / width, 0.0)] for image in window.images]
+        if self.contrast:
+            for own, contrast in zip(channels, window.contrasts(), strict=True):
+                own.append(contrast)
+        if filled is not None:
+            for own, where in zip(channels, filled.unbind(dim=1), strict=True):
+                own.append(where[:, None].to(images.coarse))
+        base, scale, start = self.scaled(window)
+        return View(
+            known=Images(*(torch.cat(own, dim=1) for own in channels)),
+            start=torch.where(there, start, 0.0),
+            base=base,
+            scale=scale,
+            present=there,
         )
-        return View(known, torch.zeros_like(base), base, scale)
 
 
-FRAMES: dict[str, Frame] = {"reflectance": ReflectanceFrame(), "anomaly": AnomalyFrame()}
+def frame_of(name: str, *, contrast: bool) -> Frame:
+    """The frame a card names, for a network that sees contrasts or not."""
+    return _Frame(scaled=_SCALED[name], of_the_paper=name == "reflectance", contrast=contrast)
 
 
 def local_mean(image: Tensor, ratio: int) -> Tensor:

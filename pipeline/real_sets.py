@@ -287,6 +287,7 @@ def _scene(
         np.concatenate([image.reshape(len(bands), -1) for image in region], 1), (25, 50, 75), 1
     )
     block = Block(
+        bands=bands,
         fine_before=before.fine,
         fine_after=after.fine,
         coarse_before=_padded(before.coarse),

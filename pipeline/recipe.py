@@ -129,11 +129,14 @@ def make_recipe(job: Job) -> Recipe:
 
 def check_bands(job: Job, card: MethodCard, bands: Sequence[str]) -> None:
     """Refuse a checkpoint that was made for other bands than the two collections share."""
-    if card.bands is not None and tuple(card.bands) != tuple(bands):
+    if card.bands is None or tuple(card.bands) == tuple(bands):
+        return
+    if not (card.slots and bands and set(bands) <= set(card.bands)):
         raise JobError(
-            f"checkpoint {job.method.checkpoint} of {card.name} is made for the bands "
-            f"{', '.join(card.bands)}, but {job.fine.collection} and {job.coarse.collection} "
-            f"share {', '.join(bands)}; name a checkpoint made for these, or a method that "
+            f"checkpoint {job.method.checkpoint} of {card.name} is made for "
+            f"{'some of ' if card.slots else ''}the bands {', '.join(card.bands)}, but "
+            f"{job.fine.collection} and {job.coarse.collection} share "
+            f"{', '.join(bands) or 'none'}; name a checkpoint made for these, or a method that "
             "takes any bands, e.g. method: anomaly"
         )
 

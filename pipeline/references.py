@@ -228,6 +228,7 @@ def read_block(
             coarse.image(side[0]) for side in (where.before, where.after)
         )
         block = Block(
+            bands=where.bands,
             fine_before=before.image,
             fine_after=after.image,
             coarse_before=coarse_before,
@@ -240,6 +241,11 @@ def read_block(
             origin=grid.origin(y.start, x.start),
             centre=np.asarray(centre, np.float32),
             spread=np.asarray(spread, np.float32),
+            filled_before=before.filled,
+            filled_after=after.filled,
+            coarse_filled_before=cloud_before,
+            coarse_filled_after=cloud_after,
+            coarse_filled=np.stack(clouds),
         )
         cloudy = np.stack(clouds) | cloud_before | cloud_after
         if_fused, if_missing, age = _words(block, before, after, cloudy, core)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from model import checkpoint
 from model.card import read_card
 from model.diffusion import Schedule, degrade, rddm, sampling_steps, step_back
-from model.frame import FRAMES, Images, View
+from model.frame import Images, View, frame_of
 from model.sastf.conditions import condition_vector
 from model.sastf.config import NetworkConfig
 from model.sastf.network import Network
@@ -83,8 +83,9 @@ def to_view(batch: list[Triplet]) -> tuple[View, Tensor, Tensor, Tensor]:
         stack("coarse"),
     )
     spread = stack("spread")
-    view = FRAMES[FRAME].view(images, weight, stack("centre"), spread, RATIO)
     ratio, present = torch.full((len(batch),), RATIO), torch.ones(spread.shape)
+    frame = frame_of(FRAME, contrast=CONFIG.contrast)
+    view = frame.view(images, None, weight, stack("centre"), spread, RATIO, present)
     told = condition_vector(CONFIG, weight, t1 - t0, t2 - t1, ratio, present)
     assert told is not None
     return view, told, stack("truth"), spread[:, :, None, None]

@@ -7,7 +7,7 @@ import torch
 
 from model import checkpoint
 from model.block import COARSE_PAD, Block
-from model.sastf.config import NetworkConfig
+from model.sastf.config import Condition, NetworkConfig
 from model.sastf.network import Network
 
 BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
@@ -29,7 +29,7 @@ def make_block(
     x: int = 96,
     ratio: int = 16,
     days: tuple[int, ...] = (2, 5),
-    bands: int = 6,
+    bands: tuple[str, ...] = BANDS,
     span: tuple[int, int] = (0, 8),
     origin: tuple[int, int] = (0, 0),
     seed: int = 0,
@@ -40,10 +40,11 @@ def make_block(
     def image(*shape: int) -> np.ndarray:
         return rng.uniform(0.02, 0.5, shape).astype(np.float32)
 
-    cells = (bands, y // ratio + 2 * COARSE_PAD, x // ratio + 2 * COARSE_PAD)
+    cells = (len(bands), y // ratio + 2 * COARSE_PAD, x // ratio + 2 * COARSE_PAD)
     return Block(
-        fine_before=image(bands, y, x),
-        fine_after=image(bands, y, x),
+        bands=bands,
+        fine_before=image(len(bands), y, x),
+        fine_after=image(len(bands), y, x),
         coarse_before=image(*cells),
         coarse_after=image(*cells),
         coarse=image(len(days), *cells),
@@ -52,8 +53,8 @@ def make_block(
         days=days,
         ratio=ratio,
         origin=origin,
-        centre=np.full(bands, 0.2, np.float32),
-        spread=np.full(bands, 0.1, np.float32),
+        centre=np.full(len(bands), 0.2, np.float32),
+        spread=np.full(len(bands), 0.1, np.float32),
     )
 
 
@@ -64,6 +65,9 @@ def write_checkpoint(
     frame: str = "anomaly",
     bands: tuple[str, ...] = BANDS,
     kappa: float = 1.0,
+    conditions: tuple[Condition, ...] = ("dates",),
+    filled: bool = False,
+    slots: bool = False,
 ) -> Path:
     """SA-STF of width 16; untrained it adds nothing, else its weights are random."""
     torch.manual_seed(0)
@@ -73,7 +77,8 @@ def write_checkpoint(
             width=16,
             groups=16,
             contrast=frame == "anomaly",
-            conditions=("dates",),
+            conditions=conditions,
+            filled=filled,
         )
     )
     if not trained:
@@ -81,5 +86,6 @@ def write_checkpoint(
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
     sampling = {**SAMPLING, "kappa": kappa}
-    checkpoint.save(folder, network, {"bands": bands, "frame": frame, "sampling": sampling})
+    card = {"bands": bands, "slots": slots, "frame": frame, "sampling": sampling}
+    checkpoint.save(folder, network, card)
     return folder

@@ -1,17 +1,29 @@
 import torch
 
-from model.frame import FRAMES, Images, local_mean
+from model.card import FRAME_NAMES
+from model.frame import Images, View, frame_of, local_mean
 
 
-def view_of(name: str, images: Images, w: float = 0.25):
-    spread = torch.full((1, 6), 0.1)
-    return FRAMES[name].view(images, torch.tensor([w]), torch.full((1, 6), 0.2), spread, 16)
+def view_of(
+    name: str,
+    images: Images,
+    w: float = 0.25,
+    *,
+    ratio: int = 16,
+    contrast: bool | None = None,
+    filled: torch.Tensor | None = None,
+    present: tuple[int, ...] = (1,) * 6,
+) -> View:
+    frame = frame_of(name, contrast=name != "reflectance" if contrast is None else contrast)
+    centre, spread = torch.full((1, 6), 0.2), torch.full((1, 6), 0.1)
+    there = torch.tensor([present], dtype=torch.bool)
+    return frame.view(images, filled, torch.tensor([w]), centre, spread, ratio, there)
 
 
 def test_every_frame_goes_there_and_back() -> None:
     images = Images(*torch.rand(5, 1, 6, 48, 64))
     fine = torch.rand(1, 6, 48, 64)
-    for name in FRAMES:
+    for name in FRAME_NAMES:
         view = view_of(name, images)
         torch.testing.assert_close(view.to_reflectance(view.to_network(fine)), fine)
 
