@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from flows.sets_cli import sets
 from flows.weights_cli import weights
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(weights, name="weights")
+app.add_typer(sets, name="sets")
 
 Region = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region file.")]
 Workers = Annotated[
