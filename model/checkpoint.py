@@ -52,3 +52,46 @@ def load(folder: Path) -> tuple[Network, dict[str, Any]]:
             f"the weights in {folder} do not fit the network of their card: {' '.join(first)}"
         ) from error
     return network.eval(), card
+
+
+def load_into(network: Network, folder: Path) -> list[str]:
+    """Start ``network`` from a checkpoint whose network was told less or had other parts.
+
+    Tensors are taken by name; those it has no place for are left.  Channels of the known images
+    and conditions that the checkpoint did not know start with a weight of zero, so that the
+    answers are the checkpoint's until training changes them.  Returns the names of the tensors
+    that are new or wider.  Raises CheckpointError for a tensor of another shape, or where the
+    checkpoint was told something that ``network`` is not.
+    """
+    was, now = NetworkConfig.from_dict(read_card(folder)["network"]), network.config
+    inputs = {
+        "image_encoder.stem.weight": (was.image_channels, now.image_channels),
+        "conditions.0.weight": (was.condition_inputs, now.condition_inputs),
+    }
+    stored = load_file(folder / WEIGHTS)
+    new = []
+    for name, value in network.state_dict().items():
+        if name not in stored:
+            new.append(name)
+            if name in ("conditions.2.weight", "conditions.2.bias"):
+                value.zero_()
+            continue
+        had, wants = inputs.get(name, ((), ()))
+        if missing := [one for one in had if one not in wants]:
+            raise CheckpointError(
+                f"the network of {folder} is given {', '.join(missing)}, which the one to be "
+                "trained is not; give it too, or start from nothing"
+            )
+        weights = stored[name].to(value)
+        if had != wants:
+            new.append(name)
+            wide = value.new_zeros(len(weights), len(wants), *weights.shape[2:])
+            wide[:, [wants.index(one) for one in had]] = weights
+            weights = wide
+        if weights.shape != value.shape:
+            raise CheckpointError(
+                f"{name} has the shape {tuple(weights.shape)} in {folder}, but the network to be "
+                f"trained wants {tuple(value.shape)}: {was} against {now}"
+            )
+        value.copy_(weights)
+    return new
