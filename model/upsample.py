@@ -31,6 +31,12 @@ def bilinear(cells: Array, ratio: int) -> Array:
     return np.asarray(rows @ cells @ cols.T, np.float32)
 
 
+def nearest(cells: Array, ratio: int) -> Array:
+    """Repeat each cell; shapes and unknown cells as in ``smooth``."""
+    inner = fill_nearest(cells)[..., COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
+    return np.asarray(inner.repeat(ratio, -2).repeat(ratio, -1), np.float32)
+
+
 def fill_nearest(images: Array) -> Array:
     """Give each unknown value the nearest known one of its own image; all unknown gives 0."""
     if np.isfinite(images).all():

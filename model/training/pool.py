@@ -2,54 +2,139 @@
 
     python -m model.training.pool OUT --worlds 400 --seed 1 [--generator other]
 
-Each world is one ``.npz``: ``truth`` (day, band, y, x) int16 in 1e-4, ``coarse``
-(day, band, row, col) float32, ``days``, and the scalars that stand for its 30 m sensor.
+Each world is a folder, ``GENERATOR-SEED-INDEX``, written whole:
+
+    truth.npy   (day, band, y, x) int16 reflectance at 1e-4, what a perfect 30 m sensor sees
+    coarse.npy  (day, band, row, col) the same, as the coarse sensor sees it, without clouds
+    world.json  ``WorldCard``
+
+A world is a function of generator, seed and index.  Ask for more worlds and those that are there
+stay; stop it at any time and start it again.
 """
 
 import argparse
+import json
 import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from model.block import Array
 from model.worlds import draw
+from model.worlds.recipe import CoarseSensor, FineSensor
 from model.worlds.sensor import see_coarse
+from model.worlds.spectra import BANDS
 from model.worlds.world import World
 
 SIZE_PX = 192
+DAYS = 24
 RATIO = 16
-DAYS = 20
 GENERATORS = {"train": 5, "other": 6}
 """A number for each, so that equal seeds give other worlds."""
-GAPS = (1, 1, 2, 2, 3, 4, 6, 9)
-"""Days between one stored day and the next."""
+GAPS = (1, 1, 1, 2, 2, 3, 4, 6, 8, 12, 16)
+"""Days between one stored day and the next: pairs from 1 to about 120 days apart."""
+SCALE = 1e-4
+CARD = "world.json"
+
+
+class Ground(Protocol):
+    """What a pool can store: a world, or a real texture with simulated change."""
+
+    def reflectance(self, day: float) -> Array:
+        """(band, y, x) what a perfect 30 m sensor sees."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldCard:
+    """All of a world that its two arrays do not say."""
+
+    generator: str
+    seed: int
+    index: int
+    bands: tuple[str, ...]
+    ratio: int
+    """Fine pixels along one side of a coarse cell."""
+    days: tuple[int, ...]
+    centre: tuple[float, ...]
+    """(band,) median reflectance."""
+    spread: tuple[float, ...]
+    """(band,) interquartile range, 0.01 or more."""
+    fine: FineSensor
+    """The 30 m sensor; it looks when an example is read, anew each time."""
+    texture: str | None = None
+    """Name of the real image whose texture this is.  Weights trained on it have seen that image."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The card in a world's folder.  Raises ValueError for one that this code cannot read."""
+        path = folder / CARD
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+            fine = known.pop("fine")
+            lists = {name: tuple(known.pop(name)) for name in ("bands", "days", "centre", "spread")}
+            fine["aerosol"] = tuple(fine["aerosol"])
+            return cls(fine=FineSensor(**fine), **lists, **known)
+        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"{folder} is no world that this version reads ({error}); make the pool again "
+                "with python -m model.training.pool"
+            ) from error
 
 
 def make(index: int, *, out: Path, seed: int, generator: str) -> None:
-    """Simulate one world and write it; a file that exists is left alone."""
-    path = out / f"{generator}-{seed}-{index:05d}.npz"
-    if path.exists():
+    """Simulate one world and write it; one that exists is left alone."""
+    folder = out / f"{generator}-{seed}-{index:05d}"
+    if folder.exists():
         return
     rng = np.random.default_rng([seed, index, GENERATORS[generator]])
     recipe = draw.recipe(rng, generator)
     world = World.make(recipe, (SIZE_PX, SIZE_PX), int(rng.integers(2**31)))
-    days = np.cumsum(rng.choice(GAPS, DAYS)) + int(rng.integers(0, 50))
-    truth = np.stack([world.reflectance(int(day)) for day in days])
-    coarse = np.stack([see_coarse(image, recipe.coarse, RATIO, rng) for image in truth])
-    partial_path = path.with_suffix(f".{os.getpid()}.tmp")
-    with partial_path.open("wb") as file:
-        np.savez(
-            file,
-            truth=np.round(truth * 1e4).astype(np.int16),
-            coarse=coarse,
-            days=days.astype(np.int32),
-            path_gain=recipe.fine.path_gain,
-            haze=np.array(recipe.fine.aerosol),
-            noise=recipe.fine.noise,
-        )
-    partial_path.rename(path)
+    write(
+        folder,
+        world,
+        recipe.coarse,
+        rng,
+        generator=generator,
+        seed=seed,
+        index=index,
+        bands=BANDS,
+        ratio=recipe.ratio,
+        fine=recipe.fine,
+    )
+
+
+def write(
+    folder: Path, ground: Ground, coarse: CoarseSensor, rng: np.random.Generator, **known: Any
+) -> None:
+    """Look at ``ground`` on some days with both sensors; ``known`` is the rest of the card."""
+    bands, ratio = known["bands"], known["ratio"]
+    days = np.cumsum(rng.choice(GAPS, DAYS)) + int(rng.integers(0, 25))
+    truth = np.stack([ground.reflectance(int(day)) for day in days])
+    seen = np.stack([see_coarse(image, coarse, ratio, rng, bands) for image in truth])
+    low, middle, high = np.percentile(truth[::4, :, ::3, ::3], (25, 50, 75), axis=(0, 2, 3))
+    card = WorldCard(
+        **known,
+        days=tuple(map(int, days)),
+        centre=tuple(map(float, middle)),
+        spread=tuple(map(float, np.maximum(high - low, 0.01))),
+    )
+    partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    partial_folder.mkdir(parents=True)
+    np.save(partial_folder / "truth.npy", _packed(truth))
+    np.save(partial_folder / "coarse.npy", _packed(seen))
+    (partial_folder / CARD).write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
+    partial_folder.rename(folder)
+
+
+def _packed(images: Array) -> NDArray[np.int16]:
+    return np.round(images / SCALE).clip(-32768, 32767).astype(np.int16)
 
 
 def main() -> None:
