@@ -7,6 +7,7 @@ module loads neither numpy nor torch; ``RegionConfig.job`` brings in the pipelin
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -183,26 +184,35 @@ class RegionConfig(_Section):
 
 def read_region(path: Path) -> RegionConfig:
     """Read and check a region file.  Raises RegionError with one message for all its faults."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise RegionError(
-            f"there is no region file {path}; `daily30 catalog FOLDER` writes one for your own "
-            "images, and flows/regions/ holds an example"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise RegionError(f"cannot read {path}: {error}") from error
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RegionError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise RegionError(f"{path} must hold keys and values such as `name: demo`")
+    content = read_yaml(
+        path,
+        RegionError,
+        f"there is no region file {path}; `daily30 catalog FOLDER` writes one for your own "
+        "images, and flows/regions/ holds an example",
+    )
     try:
         return RegionConfig.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(_fault(fault) for fault in error.errors())
+        faults = "; ".join(fault_text(fault, _keys_of) for fault in error.errors())
         raise RegionError(f"{path}: {faults}") from error
+
+
+def read_yaml(path: Path, kind: type[ValueError], absent: str) -> dict[str, Any]:
+    """The keys and values of a YAML file.  Raises ``kind``; with the text ``absent`` where there
+    is no such file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise kind(absent) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise kind(f"cannot read {path}: {error}") from error
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise kind(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise kind(f"{path} must hold keys and values such as `name: demo`")
+    return content
 
 
 def region_job(path: Path) -> Job:
@@ -210,12 +220,15 @@ def region_job(path: Path) -> Job:
     return read_region(path).job(path.parent)
 
 
-def _fault(fault: Any) -> str:
-    """One of pydantic's findings in the words of the file, with the cure where one is known."""
+def fault_text(fault: Any, keys_of: Callable[[Sequence[str]], list[str]]) -> str:
+    """One of pydantic's findings in the words of the file, with the cure where one is known.
+
+    ``keys_of`` gives the keys that may stand in a section.
+    """
     *section, name = map(str, fault["loc"] or [""])
     key = ".".join([*section, name])
-    if fault["type"] == "extra_forbidden":
-        keys = list(_SECTIONS[".".join(section)].model_fields)
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        keys = keys_of(section)
         close = difflib.get_close_matches(name, keys, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(keys)}"
         return f"unknown key {key}; {hint}"
@@ -225,6 +238,10 @@ def _fault(fault: Any) -> str:
     if fault["type"] == "value_error":
         return f"{key} {message}" if key else message
     return f"{key}: {message[0].lower()}{message[1:]}, got {fault['input']!r}"
+
+
+def _keys_of(section: Sequence[str]) -> list[str]:
+    return list(_SECTIONS[".".join(section)].model_fields)
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {"": RegionConfig, "grid": GridConfig, "pairs": PairsConfig}

@@ -1,0 +1,89 @@
+"""The training file: YAML in, ``model.training.config.TrainConfig`` out.
+
+The keys are the fields of those dataclasses, checked by pydantic: a key that is none of them is
+an error with the nearest one named.  Paths are relative to the file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from flows.config import fault_text, read_yaml
+from model.training.config import DataConfig, TrainConfig
+
+SHIPPED = Path(__file__).parent / "training"
+"""Files that come with daily30; a name such as ``default`` means one of them."""
+
+
+class TrainFileError(ValueError):
+    """A training file that cannot be used; the message names file, key, value and cure."""
+
+
+class _TrainFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    training: TrainConfig
+
+
+def read_training(path: Path) -> TrainConfig:
+    """Read and check a training file.  Raises TrainFileError with all its faults."""
+    there = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
+    if not path.exists() and str(path) in there:
+        path = SHIPPED / f"{path}.yaml"
+    content = read_yaml(
+        path,
+        TrainFileError,
+        f"there is no training file {path}; {SHIPPED} holds {', '.join(there)} to begin from",
+    )
+    try:
+        config = _TrainFile.model_validate({"training": content}).training
+    except ValidationError as error:
+        faults = "; ".join(
+            fault_text({**fault, "loc": fault["loc"][1:]}, _keys_of) for fault in error.errors()
+        )
+        raise TrainFileError(f"{path}: {faults}") from error
+    return _resolved(config, path.resolve().parent)
+
+
+def _resolved(config: TrainConfig, base: Path) -> TrainConfig:
+    def data(sources: tuple[DataConfig, ...]) -> tuple[DataConfig, ...]:
+        return tuple(
+            replace(
+                one,
+                worlds=one.worlds and base / one.worlds.expanduser(),
+                scenes=one.scenes and base / one.scenes.expanduser(),
+            )
+            for one in sources
+        )
+
+    perceptual = config.loss.perceptual
+    file = perceptual.weights_file
+    perceptual = replace(perceptual, weights_file=file and base / file.expanduser())
+    return replace(
+        config,
+        data=data(config.data),
+        validation=replace(config.validation, data=data(config.validation.data)),
+        loss=replace(config.loss, perceptual=perceptual),
+        start=config.start and base / config.start.expanduser(),
+    )
+
+
+def _keys_of(section: Sequence[str]) -> list[str]:
+    """The keys that may stand in a section, such as ("optimiser",) or ("data", "0")."""
+    kind: Any = TrainConfig
+    for name in section:
+        if not name.isdigit():
+            kind = _dataclass_in(get_type_hints(kind)[name])
+    return [field.name for field in fields(kind)]
+
+
+def _dataclass_in(hint: Any) -> Any:
+    """The dataclass that a field holds, or holds many of."""
+    if is_dataclass(hint):
+        return hint
+    assert get_origin(hint) in (tuple, UnionType)
+    return next(one for one in get_args(hint) if is_dataclass(one))

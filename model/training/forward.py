@@ -1,0 +1,79 @@
+"""One forward pass in training: noisy images of chosen levels, through network and rollout."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from model.diffusion import Schedule, degrade
+from model.frame import View
+from model.sastf.network import Features, Network
+from model.training.batch import Batch
+from model.training.config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noisy:
+    """The noisy images of a batch, in the network's space; bands that are absent are 0."""
+
+    view: View
+    truth: Tensor
+    noise: Tensor
+    t: Tensor
+    rolled: Tensor
+    """(batch,) bool: x_t is made from the network's own answer at the last level."""
+    schedule: Schedule
+
+    def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """As the network embeds them."""
+        a, b = self.schedule.levels(t.cpu())
+        return a.to(t.device), b.to(t.device)
+
+    def x(self, network: Network, features: Features, conditions: Tensor | None) -> Tensor:
+        """x_t of the truth, or of what the network answers at the last level as in sampling."""
+        of_truth = self._degraded(self.truth)
+        if not self.rolled.any():
+            return of_truth
+        first = self.view.start + self.schedule.start_noise * self.noise
+        last = torch.full_like(self.t, self.schedule.steps)
+        with torch.no_grad():
+            answer = network.denoise(first, features, self.levels(last), conditions).float()
+        rolled = self._degraded(self.view.hide(answer))
+        return torch.where(self.rolled[:, None, None, None], rolled, of_truth)
+
+    def _degraded(self, fine: Tensor) -> Tensor:
+        return degrade(fine, self.view.start, self.noise, self.t, self.schedule)
+
+
+def noisy_of(batch: Batch, view: View, config: TrainConfig, schedule: Schedule) -> Noisy:
+    """What the batch's own chance makes of the truth; unknown truth is where sampling starts."""
+    level, last, rolled = batch.uniform[:, :3].T
+    steps = schedule.steps
+    t = (1 + (level * steps).long()).clamp(max=steps)
+    t = torch.where(last < config.levels.last_share, steps, t)
+    return Noisy(
+        view=view,
+        truth=torch.where(batch.scored, view.to_network(batch.truth), view.start),
+        noise=view.hide(batch.noise),
+        t=t,
+        rolled=(rolled < config.rollout) & (t < steps),
+        schedule=schedule,
+    )
+
+
+class Forward(nn.Module):
+    """The network as one call, which is what DistributedDataParallel wraps."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, noisy: Noisy, conditions: Tensor | None) -> tuple[Tensor, Features]:
+        """The answer in the network's space, and the features for the time loss."""
+        known, network = noisy.view.known, self.network
+        references = network.encode_references(
+            known.fine_before, known.coarse_before, known.fine_after, known.coarse_after
+        )
+        features = network.encode(known.coarse, references)
+        x = noisy.x(network, features, conditions)
+        return network.denoise(x, features, noisy.levels(noisy.t), conditions), features
