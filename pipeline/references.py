@@ -127,7 +127,19 @@ class CoarseShare:
 
 
 def coarse_share(inputs: Path, grid: Grid, *, coarse_fill_days: int) -> CoarseShare:
-    """Survey the coarse cube by its ``clear`` layer.
+    """Survey the coarse cube by its ``clear`` layer, tile by tile."""
+    days, known, clear = coarse_known(inputs, coarse_fill_days=coarse_fill_days)
+    cells = [grid.coarse_window(tile.y, tile.x) for tile in grid.tiles]
+    return CoarseShare(
+        days=days,
+        known=np.stack([known[:, y, x].mean((1, 2), dtype=np.float32) for y, x in cells], 1),
+        clear=np.stack([clear[:, y, x].mean((1, 2), dtype=np.float32) for y, x in cells], 1),
+    )
+
+
+def coarse_known(inputs: Path, *, coarse_fill_days: int) -> tuple[tuple[date, ...], Bool, Bool]:
+    """Days of the coarse cube, and (time, row, col) whether a cell has a value after filling and
+    whether it was seen clear.
 
     Outside the first and the last day that has an item nothing is filled: beyond the end of a
     record there is no image that a cloud could hide.
@@ -141,12 +153,7 @@ def coarse_share(inputs: Path, grid: Grid, *, coarse_fill_days: int) -> CoarseSh
     if recorded.size:
         inside[recorded[0] : recorded[-1] + 1] = True
     known &= inside[:, None, None]
-    cells = [grid.coarse_window(tile.y, tile.x) for tile in grid.tiles]
-    return CoarseShare(
-        days=tuple(map(day_date, days)),
-        known=np.stack([known[:, y, x].mean((1, 2), dtype=np.float32) for y, x in cells], 1),
-        clear=np.stack([clear[:, y, x].mean((1, 2), dtype=np.float32) for y, x in cells], 1),
-    )
+    return tuple(map(day_date, days)), known, clear
 
 
 def fine_share(inputs: Path, grid: Grid) -> tuple[tuple[date, ...], Float]:
