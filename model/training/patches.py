@@ -1,6 +1,5 @@
 """Training examples cut from a scene set, a few memory-mapped rows at a time."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, Literal
@@ -117,7 +116,7 @@ class PatchSource:
             ratio=self.set.ratio,
         )
 
-    def _in(self, scene: Scene) -> Iterator[tuple[int, int]]:
+    def _in(self, scene: Scene) -> list[tuple[int, int]]:
         """First rows and columns of the patches of a scene."""
         height, width = mapped(self.folder, scene.files["truth"]).shape[1:]
         if min(height, width) < self.patch:
@@ -126,12 +125,14 @@ class PatchSource:
                 f"scene {scene.name} of {self.folder} is {height} x {width} pixels, smaller than "
                 f"a patch of {self.patch}; use {fits} or less"
             )
-        known = _sums(self._mask(scene, "known")) if "known" in scene.files else None
-        wanted = self.min_known * self.patch**2
-        for y in starts(height, self.patch, self.stride):
-            for x in starts(width, self.patch, self.stride):
-                if known is None or _inside(known, y, x, self.patch) >= max(wanted, 1):
-                    yield y, x
+        known = self._mask(scene, "known") if "known" in scene.files else None
+        return scored_places(
+            (height, width),
+            known,
+            patch=self.patch,
+            stride=self.stride,
+            min_known=self.min_known,
+        )
 
     def _coarse(self, scene: Scene, y: int, x: int) -> tuple[Array, Bool]:
         """The coarse images in the order of ``COARSE`` on the patch, (image, band, y, x), and
@@ -168,6 +169,25 @@ def starts(length: int, patch: int, stride: int) -> list[int]:
     return regular if regular[-1] == length - patch else [*regular, length - patch]
 
 
+def scored_places(
+    shape: tuple[int, int],
+    known: NDArray[Any] | None,
+    *,
+    patch: int,
+    stride: int,
+    min_known: float,
+) -> list[tuple[int, int]]:
+    """First rows and columns of the patches of which at least ``min_known``, and some pixel at
+    all, is ``known`` (y, x); of all patches where it is None."""
+    corners = [
+        (y, x) for y in starts(shape[0], patch, stride) for x in starts(shape[1], patch, stride)
+    ]
+    if known is None:
+        return corners
+    sums = _sums(known)
+    return [at for at in corners if _inside(sums, *at, patch) >= max(min_known * patch**2, 1)]
+
+
 def _square(y: int, x: int, side: int) -> Window:
     return ..., slice(y, y + side), slice(x, x + side)
 
@@ -193,7 +213,7 @@ def _without_holes(image: Array, filled: Bool | None) -> tuple[Array, Bool]:
     return image, holes if filled is None else holes | filled
 
 
-def _sums(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _sums(mask: NDArray[Any]) -> NDArray[np.int64]:
     """(y + 1, x + 1) number of known pixels above and left of each corner."""
     sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int64)
     np.cumsum(np.cumsum(mask != 0, 0, dtype=np.int64), 1, out=sums[1:, 1:])

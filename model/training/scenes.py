@@ -52,7 +52,8 @@ class Scene:
     """What it may be used for: "train", "validation", "test"."""
 
     days: tuple[int, int, int]
-    """Earlier reference, target, later reference; days since 1970-01-01."""
+    """Earlier reference, target, later reference; days since 1970-01-01.  One-sided: the first is
+    the last, and both references the same pair."""
 
     files: dict[str, str]
     """File name without ``.npy``, for each of ``FINE`` and ``COARSE`` and some of ``MASKS``."""
@@ -209,7 +210,7 @@ def _check(folder: Path, opened: SceneSet) -> None:
 
 def _check_scene(folder: Path, opened: SceneSet, scene: Scene) -> None:
     before, target, after = scene.days
-    if not (before <= target <= after):
+    if before != after and not (before <= target <= after):
         raise SceneSetError(f"scene {scene.name} of {folder}: its days {scene.days} do not ascend")
     if odd := sorted(scene.files.keys() - {*FINE, *COARSE, *MASKS}):
         raise SceneSetError(f"scene {scene.name} of {folder} has unknown files {', '.join(odd)}")
