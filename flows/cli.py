@@ -233,6 +233,34 @@ def validate(
     table(out, summary(scores))
 
 
+@app.command()
+def train(
+    config: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG", help="A training file, or a shipped one: default, paper, quick."
+        ),
+    ],
+    destination: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Where checkpoints, curves and state go; default training/NAME."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that prepare examples; 0: none besides.")
+    ] = 0,
+) -> None:
+    """Train a network; run again, it goes on to the same curve.
+
+    On several GPUs: `torchrun --nproc-per-node=8 -m flows.cli train CONFIG`.
+    """
+    from flows.train import run_train
+
+    run_train(config, folder=destination, device=device, workers=workers, out=out, log=log)
+
+
 def _ingested_plan(job: "Job", workers: int | None) -> Any:
     from flows.show import progress
     from pipeline.executor import executor
@@ -249,3 +277,7 @@ def _ingested_plan(job: "Job", workers: int | None) -> Any:
 def main() -> None:
     """Entry point of the ``daily30`` script."""
     sys.exit(app())
+
+
+if __name__ == "__main__":  # torchrun starts modules
+    main()

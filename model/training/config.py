@@ -13,7 +13,6 @@ from typing import Any, Literal
 from model.card import FRAME_NAMES, SCHEDULE_NAMES
 from model.sastf.config import NetworkConfig
 
-
 Augment = Literal["none", "flip", "eight"]
 
 
