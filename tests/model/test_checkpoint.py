@@ -89,7 +89,8 @@ def test_new_inputs_learn(tmp_path: Path) -> None:
     features = wide.encode(known[0], wide.encode_references(*known[1:]))
     wide.denoise(torch.rand(1, 2, 16, 16), features, LEVELS, torch.rand(1, 3)).sum().backward()
     stem, told = wide.image_encoder.stem.weight.grad, wide.conditions[-1].weight.grad
-    assert (stem[:, 2].abs().sum() > 0) and (told.abs().sum() > 0)
+    assert stem[:, 2].abs().sum() > 0
+    assert told.abs().sum() > 0
 
 
 @pytest.mark.parametrize(
