@@ -76,10 +76,11 @@ class WorldCard:
         path = folder / CARD
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
+            for name in ("bands", "days", "centre", "spread"):
+                known[name] = tuple(known[name])
             fine = known.pop("fine")
-            lists = {name: tuple(known.pop(name)) for name in ("bands", "days", "centre", "spread")}
             fine["aerosol"] = tuple(fine["aerosol"])
-            return cls(fine=FineSensor(**fine), **lists, **known)
+            return cls(fine=FineSensor(**fine), **known)
         except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(
                 f"{folder} is no world that this version reads ({error}); make the pool again "

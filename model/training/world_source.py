@@ -222,7 +222,7 @@ class _Reading:
             return image, none, none
         days = np.array(card.days)
         near = np.flatnonzero(np.abs(days - days[day]) <= FILL_DAYS)
-        near = near[np.abs(near - day) <= NEAR_IMAGES]
+        near = near[np.abs(near - day) <= NEAR_IMAGES].tolist()
         stack = np.stack([image if other == day else self._coarse(other) for other in near])
         hidden = np.stack(
             [
@@ -233,8 +233,8 @@ class _Reading:
             ]
         )
         stack.swapaxes(1, 2).swapaxes(2, 3)[hidden] = np.nan
-        filled, marked = fill_coarse(stack, days[near].tolist(), window=FILL_DAYS)
-        at = int(np.searchsorted(near, day))
+        filled, marked = fill_coarse(stack, [card.days[other] for other in near], window=FILL_DAYS)
+        at = near.index(day)
         unknown = ~np.isfinite(filled[at, 0])
         if unknown.all():  # nothing to make an example of: a clear day instead
             return clear, none, none

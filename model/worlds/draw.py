@@ -152,7 +152,9 @@ def _coarse(rng: np.random.Generator, generator: str, ratio: int) -> CoarseSenso
         rng.uniform(0, 2 * np.pi),
         size * rng.uniform(250 if far else 0, 550 if far else 250),
     )
-    nbar = rng.random() < 0.25
+    # Half of the worlds have a product of nadir reflectance, a composite of many looks: 2 %, and
+    # several observations average within a cell.
+    nbar = rng.random() < 0.5
     # Daily product: red 5-12 %, near infrared 4-10 % by view and sun angle.
     low, high = np.array([(6, 5, 5, 4, 4, 4), (14, 12, 12, 10, 10, 11)]) / 100
     angle = np.full(6, 0.02) if nbar else low + rng.random() * (high - low)
@@ -166,6 +168,7 @@ def _coarse(rng: np.random.Generator, generator: str, ratio: int) -> CoarseSenso
         angle=tuple(angle * rng.uniform(0.85, 1.15, 6)),
         aerosol=_aerosol(rng, 1.0),
         noise=rng.uniform(0.001, 0.006),
+        gridding=rng.uniform(0.1, 0.25) if nbar else 0.48,
         response="scan" if other else "gaussian",
         class_angle=rng.uniform(0.2, 0.5),
         bandpass=tuple(map(tuple, rng.uniform(-0.05, 0.05, (len(CLASSES), 6)))),

@@ -160,10 +160,10 @@ class World:
             green[mine], dry[mine] = canopy(crop, day - self.shift_days[mine])
         green[self.fallow], dry[self.fallow] = 0.06, 0.12
         strength = self._episode(day)
-        for kind, left, turned in ((1, 0.35, 0.4), (2, 0.45, 0.0)):
-            share = strength * (self.episode == kind)
-            dry += turned * share * (1 - left) * green
-            green *= 1 - share * (1 - left)
+        for kind, lost, dried in ((1, 0.65, 0.4), (2, 0.55, 0.0)):
+            share = lost * strength * (self.episode == kind)
+            dry += dried * share * green
+            green *= 1 - share
         forest = self.cover == FOREST
         green[forest], dry[forest] = 0.85 + 0.1 * np.sin((day - 60) / 58), 0.08
         green[self.cover == BARE], dry[self.cover == BARE] = 0.04, 0.05
