@@ -1,1 +1,1 @@
-"""Training on simulated worlds: a pool of them, triplets out of it, the loop."""
+"""Training: sources of examples, a pool of simulated worlds among them, and the loop."""

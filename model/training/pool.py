@@ -34,7 +34,6 @@ from model.worlds.world import World
 
 SIZE_PX = 192
 DAYS = 24
-RATIO = 16
 GENERATORS = {"train": 5, "other": 6}
 """A number for each, so that equal seeds give other worlds."""
 GAPS = (1, 1, 1, 2, 2, 3, 4, 6, 8, 12, 16)
