@@ -1,4 +1,4 @@
-"""The ``daily30 weights`` commands: look into model checkpoints."""
+"""The ``daily30 weights`` commands: look into model checkpoints, bring in published ones."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-out = Console()
+DIFFERS = 1
 
-weights = typer.Typer(no_args_is_help=True, help="Look into model checkpoints.")
+out = Console()
+log = Console(stderr=True)
+
+weights = typer.Typer(
+    no_args_is_help=True, help="Look into model checkpoints; import and check published ones."
+)
 
 
 @weights.command("info")
@@ -24,3 +29,63 @@ def weights_info(
     folder = locate(str(path))
     text = yaml.safe_dump(read_card(folder), sort_keys=False, allow_unicode=True, width=100)
     lines(out, (f"{folder}", *text.splitlines()))
+
+
+@weights.command("import-official")
+def weights_import_official(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What the authors publish: .pth, .safetensors.")
+    ],
+    folder: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The new checkpoint folder.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="What the card calls it; default: after the file.")
+    ] = None,
+    groups: Annotated[
+        int, typer.Option(min=1, help="Groups of every GroupNorm, which no file says.")
+    ] = 32,
+) -> None:
+    """Turn a checkpoint of the SA-STF authors into a checkpoint folder, checked name by name.
+
+    Any width; float32; schedule, attention and mask as in their code. Nothing in the file runs.
+    """
+    from flows.show import lines
+    from model.sastf.import_official import import_official
+
+    card = import_official(file, folder, name=name, groups=groups)
+    lines(out, (f"{folder}",))
+    lines(log, (f"{card['name']}: {card['source']['tensors']}.",))
+    lines(log, (f"Next: daily30 weights parity {folder} GOLDEN.npz",))
+
+
+@weights.command("parity")
+def weights_parity(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Checkpoint folder.")],
+    golden: Annotated[
+        Path, typer.Argument(metavar="GOLDEN.npz", help="Inputs and expected outputs.")
+    ],
+    double: Annotated[bool, typer.Option("--double", help="Compute in float64.")] = False,
+    tolerance: Annotated[float, typer.Option(min=0, help="Largest absolute difference.")] = 2e-4,
+) -> None:
+    """Run network and sampler on given arrays and print how far each output lies from theirs.
+
+    Exit code 1 where one is out of tolerance. Above 64 x 64 pixels 99.9 % of the values must lie
+    within it.
+    """
+    from flows.show import lines
+    from model.sastf.parity import check_parity
+
+    found = check_parity(folder, golden, tolerance=tolerance, double=double)
+    width = max(len(one.output) for one in found)
+    verdicts = {True: "ok", False: "DIFFERS"}
+    lines(
+        out,
+        (
+            f"{one.output:<{width}}  largest difference {one.largest:.3e}  "
+            f"within {tolerance:g}: {one.within:.4%}  {verdicts[one.ok]}"
+            for one in found
+        ),
+    )
+    if not all(one.ok for one in found):
+        raise typer.Exit(DIFFERS)

@@ -5,11 +5,22 @@ Their layers sit in numbered lists; the tables below say what stands at each num
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
+import torch
 from torch import Tensor
 
-UNUSED = re.compile(r"image_fusion\.4\.fusion\.(norm|time_attention\d\.cross_atten\.proj_out)\..*")
-"""Tensors of their checkpoints that no computation reads."""
+from model.card import CheckpointError
+from model.sastf.config import NetworkConfig
+from model.sastf.network import Network
+
+BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
+"""Of their images, in their order."""
+
+GROUPS = 32
+"""Of every GroupNorm in the authors' code; a state dict does not say."""
+
+_FUSE = "image_fusion.4.fusion"
 
 _PARTS = {
     # name inside their block : name inside ours
@@ -66,13 +77,13 @@ def _names() -> Iterator[tuple[str, str]]:
         yield f"{deep}.res_block1.{a}", f"image_encoder.deep.{b}"
         yield f"{deep}.res_block2.{a}", f"fused.{b}"
     for name in ("norm", "qkv", "out"):
-        yield f"{deep}.fusion.attention.{name}", f"image_encoder.attention.{name}"
+        yield f"{_FUSE}.attention.{name}", f"image_encoder.attention.{name}"
     for number, ours in enumerate(("align_before", "align_after")):
         for a, b in _ALIGNMENT.items():
-            yield f"{deep}.fusion.time_attention{number}.{a}", f"{ours}.{b}"
-    yield f"{deep}.fusion.final_conv.block.0", "selected.0"
-    yield f"{deep}.fusion.final_conv.block.3", "selected.2"
-    yield f"{deep}.fusion.res_conv", "target"
+            yield f"{_FUSE}.time_attention{number}.{a}", f"{ours}.{b}"
+    yield f"{_FUSE}.final_conv.block.0", "selected.0"
+    yield f"{_FUSE}.final_conv.block.3", "selected.2"
+    yield f"{_FUSE}.res_conv", "target"
     for number, ours in ((1, "residual"), (2, "denoise")):
         for a, b in _PARTS.items():
             yield f"mid.res_block{number}.{a}", f"de_res.{ours}.{b}"
@@ -86,24 +97,107 @@ def _names() -> Iterator[tuple[str, str]]:
 
 
 OURS = dict(_names())
+THEIRS = {ours: theirs for theirs, ours in OURS.items()}
+
+_PREFIX = re.compile(r"^(module\.|_orig_mod\.)+")
+"""What DataParallel and torch.compile put before every name."""
+
+_SHOWN = 3
+"""Names of each kind in a message."""
+
+Shapes = dict[str, tuple[int, ...]]
 
 
-def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename a published state dict; load it with ``strict=True`` to check every shape.
+def config_of(state: Mapping[str, Tensor], *, groups: int = GROUPS) -> NetworkConfig:
+    """The network that a published state dict belongs to, with the choices of their code.
 
-    Drops the tensors nothing reads and a leading ``module.``.  Raises KeyError with the first
-    names that do not belong to SA-STF.
+    The width is read off the first convolution.  Raises CheckpointError where there is none.
     """
-    named = {key.removeprefix("module."): value for key, value in state.items()}
-    used = {key: value for key, value in named.items() if not UNUSED.fullmatch(key)}
-    strangers = [key for key in used if key.rpartition(".")[0] not in OURS]
-    if strangers:
-        raise KeyError(
-            f"{len(strangers)} of {len(named)} names are not of SA-STF, the first: "
-            f"{', '.join(strangers[:3])}; is this another network's checkpoint?"
+    stem = "image_downs.0.weight"
+    shapes = [tuple(value.shape) for key, value in state.items() if _plain(key) == stem]
+    if not shapes or len(shapes[0]) != 4:
+        first = ", ".join(_plain(key) for key in islice(state, _SHOWN)) or "none"
+        raise CheckpointError(
+            f"none of its {len(state)} tensors (the first: {first}) is SA-STF's first "
+            f"convolution, {stem}; is this another network's checkpoint?"
+        )
+    return NetworkConfig(
+        bands=len(BANDS),
+        width=shapes[0][0],
+        groups=groups,
+        mask="element",
+        attention="column",
+        stable="earlier",
+    )
+
+
+def used_shapes(config: NetworkConfig) -> Shapes:
+    """Every name and shape of a published state dict that the network reads."""
+    with torch.device("meta"):
+        state = Network(config).state_dict()
+    shapes = {}
+    for key, value in state.items():
+        layer, _, kind = key.rpartition(".")
+        shapes[f"{THEIRS[layer]}.{kind}"] = tuple(value.shape)
+    return shapes
+
+
+def unused_shapes(config: NetworkConfig) -> Shapes:
+    """The six tensors that no computation reads: two projections and a norm."""
+    c = config.channels[-1]
+    shapes: Shapes = {f"{_FUSE}.norm.weight": (c,), f"{_FUSE}.norm.bias": (c,)}
+    for number in (0, 1):
+        layer = f"{_FUSE}.time_attention{number}.cross_atten.proj_out"
+        shapes |= {f"{layer}.weight": (c, c, 1, 1), f"{layer}.bias": (c,)}
+    return shapes
+
+
+def from_official(state: Mapping[str, Tensor], *, groups: int = GROUPS) -> dict[str, Tensor]:
+    """A published state dict, of any width, under the names of ``Network``.
+
+    Drops the six tensors nothing reads and a leading ``module.``.  Raises CheckpointError with
+    the first names that are missing, unknown, of another shape or not finite numbers.
+    """
+    config = config_of(state, groups=groups)
+    used, unused = used_shapes(config), unused_shapes(config)
+    named = {_plain(key): value for key, value in state.items()}
+    wrong = _misfits(named, used, unused)
+    if len(named) < len(state):
+        wrong.append("some stand there twice, with and without `module.`")
+    if wrong:
+        raise CheckpointError(
+            f"its {len(state)} tensors are not those of SA-STF of width {config.width}: "
+            f"{'; '.join(wrong)}"
         )
     return {
-        f"{OURS[layer]}.{kind}": value
-        for key, value in used.items()
+        f"{OURS[layer]}.{kind}": named[key]
+        for key in used
         for layer, _, kind in [key.rpartition(".")]
     }
+
+
+def _plain(key: str) -> str:
+    return _PREFIX.sub("", key)
+
+
+def _misfits(named: Mapping[str, Tensor], used: Shapes, unused: Shapes) -> list[str]:
+    known = used | unused
+    reasons = {
+        "missing": [key for key in used if key not in named],
+        "unknown": [key for key in named if key not in known],
+        "of another shape": [
+            f"{key} {tuple(value.shape)} instead of {known[key]}"
+            for key, value in named.items()
+            if tuple(value.shape) != known.get(key, tuple(value.shape))
+        ],
+        "not finite numbers": [
+            key
+            for key, value in named.items()
+            if not (value.is_floating_point() and value.isfinite().all())
+        ],
+    }
+    return [
+        f"{len(names)} {reason} (the first: {', '.join(names[:_SHOWN])})"
+        for reason, names in reasons.items()
+        if names
+    ]
