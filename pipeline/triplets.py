@@ -1,0 +1,396 @@
+"""Training triplets cut from a region's own masked cubes.
+
+A target is a fine date, its references are those that fusion would take were the date not there
+(``pipeline.choose``), holes filled and coarse cells filled as for fusion.  So a network trained on
+them sees what it will be given later.
+
+Dates are split, not places: what is asked of the network is the same place on another date.  No
+fine image of a held-out date, nor of one within ``guard_days`` of it (two paths that overlap see
+a place a day apart), is a reference, fills a hole, is a target or enters the statistics of a
+training triplet.  The references of a held-out target are training dates too.  Coarse images are
+inputs on every day and not split.
+"""
+
+# Strategy.  The unit of work is a window on a target date, some megabytes.  A worker reads it as
+# fusion reads a block and writes the files of one scene; the driver gathers their table.  Windows
+# are larger than a patch, so that patches overlap without their pixels being written twice.
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.block import Block
+from model.training.patches import SHRINKING, scored_places, starts
+from model.training.scenes import Scene, SceneSet, open_set, written_whole
+from pipeline.choose import TileView
+from pipeline.cube import day_date, day_number, pack
+from pipeline.executor import Executor, executor
+from pipeline.grid import Grid, Tile
+from pipeline.images import day_axis, open_input, read_array
+from pipeline.ingest import open_inputs
+from pipeline.job import Job, JobError
+from pipeline.recipe import Recipe
+from pipeline.references import BlockAddress, coarse_known, read_block, region_statistics
+from pipeline.survey import Survey
+
+SPLITS = ("train", "validation", "test")
+_HELD_OUT = 0.1
+"""Share of the possible target dates that each of validation and test takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripletRules:
+    """What is cut."""
+
+    patch_px: int = 256
+    """Side of a patch; in a smaller region the largest multiple of 16 that fits."""
+
+    min_known: float = 0.5
+    """Least share of a patch on which truth and inputs are known."""
+
+    guard_days: int = 2
+    """Fine images this near to a held-out date are not used for training either."""
+
+    hidden: frozenset[date] = field(default_factory=frozenset)
+    """Dates that are used for nothing at all, with those ``guard_days`` around them: to be
+    scored later by something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateSplit:
+    """Which fine dates may be used for what."""
+
+    usable: tuple[date, ...]
+    """Dates that training may see in any part: as target, reference, filling or in statistics."""
+
+    validation: tuple[date, ...]
+    test: tuple[date, ...]
+
+    def targets(self, split: str) -> tuple[date, ...]:
+        """Target dates of a split."""
+        return {"train": self.usable, "validation": self.validation, "test": self.test}[split]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """The address of a scene."""
+
+    name: str
+    split: str
+    address: BlockAddress
+
+    def __str__(self) -> str:
+        return f"{self.split} triplet of {self.address.days[0]}, window {self.address.tile.index}"
+
+
+def cut_triplets(
+    job: Job,
+    out: Path,
+    *,
+    rules: TripletRules | None = None,
+    ex: Executor | None = None,
+    on_scene: Callable[[int, int], None] | None = None,
+) -> SceneSet:
+    """Write the scene set ``out`` from the input cubes of ``job``, which must have been ingested.
+
+    ``on_scene`` is told how many scenes are done, of how many.  Raises NotIngestedError, and
+    JobError where the region or its clear dates are too few for a split.
+    """
+    rules, out = rules or TripletRules(), out.absolute()
+    patch = patch_of(job.grid, rules.patch_px)
+    dates = _Dates.of(job, windows(job.grid, patch))
+    split = split_dates(
+        dates.candidates(rules.hidden), dates.fine_days, rules.hidden, rules.guard_days
+    )
+    cuts = list(_cuts(dates, split))
+    training = sum(cut.split == "train" for cut in cuts)
+    if not training or training == len(cuts):
+        raise JobError(
+            f"{job.name} has {len(dates.fine_days)} fine dates, of which {len(split.usable)} stay "
+            f"for training beside {', '.join(map(str, split.validation + split.test))}; that "
+            f"leaves {training} training triplets with clear references on both sides and "
+            f"{len(cuts) - training} held-out ones. Use a longer period, a larger "
+            "pairs.max_span_days or a smaller pairs.min_clear"
+        )
+    without = [day for day in dates.fine_days if day not in split.usable]
+    centre, spread = region_statistics(job.inputs, dates.bands, without=without)
+    with written_whole(out) as new:
+        write = partial(
+            _write_scene,
+            job=job,
+            folder=new,
+            centre=centre,
+            spread=spread,
+            patch=patch,
+            rules=rules,
+        )
+        scenes = _gathered(cuts, write, ex, on_scene)
+        if not {"train", "validation"} <= {scene.split for scene in scenes}:
+            raise JobError(
+                f"no patch of {patch} pixels of {job.name} is known on {rules.min_known:.0%} of "
+                "its pixels, for training or for validation; use a longer period or ask for less"
+            )
+        SceneSet(
+            name=job.name,
+            bands=dates.bands,
+            ratio=job.grid.ratio,
+            coarse="cells",
+            patch_px=patch,
+            stride_px=_stride(patch),
+            min_known=rules.min_known,
+            centre=tuple(centre.tolist()),
+            spread=tuple(spread.tolist()),
+            origin=_origin(job, split, rules),
+            licence="that of the region's images",
+            scenes=scenes,
+        ).save(new)
+    return open_set(out)
+
+
+def patch_of(grid: Grid, wished: int) -> int:
+    """Side of the patches of a region.  Raises JobError where not even 16 pixels fit."""
+    fits = min(wished, *grid.shape) // SHRINKING * SHRINKING
+    if not fits:
+        raise JobError(
+            f"a region of {grid.shape[0]} x {grid.shape[1]} pixels holds no patch of {SHRINKING}; "
+            "train on a larger region"
+        )
+    return fits
+
+
+def _stride(patch: int) -> int:
+    return max(SHRINKING, patch // 2)
+
+
+def windows(grid: Grid, patch: int) -> tuple[Tile, ...]:
+    """Windows of whole cells, about two patches a side, that cover the region; the last ones of a
+    row or column are shifted inside."""
+    cell = grid.ratio
+    rows, cols = (
+        (starts(length, side, side), side)
+        for length in grid.shape
+        for side in [min(length, max(-(-patch // cell), 2 * patch // cell) * cell)]
+    )
+    return tuple(
+        Tile(
+            index=row * len(cols[0]) + col,
+            row=row,
+            col=col,
+            y=slice(y, y + rows[1]),
+            x=slice(x, x + cols[1]),
+        )
+        for row, y in enumerate(rows[0])
+        for col, x in enumerate(cols[0])
+    )
+
+
+def split_dates(
+    candidates: Sequence[date],
+    fine_days: Sequence[date],
+    hidden: Collection[date],
+    guard_days: int,
+) -> DateSplit:
+    """Hold out a tenth of the ``candidates`` for validation and a tenth for a test, at least one
+    each, evenly over time; of fewer than four there is no test.  Raises JobError for one alone."""
+    if len(candidates) < 2:
+        raise JobError(
+            f"{len(candidates)} of {len(fine_days)} fine dates have clear references on both "
+            "sides; training needs one and validation another. Use a longer period, a larger "
+            "pairs.max_span_days or a smaller pairs.min_clear"
+        )
+    each = max(1, round(_HELD_OUT * len(candidates)))
+    count = each if len(candidates) < 4 else 2 * each
+    held = [candidates[(2 * n + 1) * len(candidates) // (2 * count)] for n in range(count)]
+    validation = tuple(held if len(candidates) < 4 else held[::2])
+    test = tuple(day for day in held if day not in validation)
+    away = {*held, *hidden}
+    usable = tuple(
+        day for day in fine_days if all(abs((day - far).days) > guard_days for far in away)
+    )
+    return DateSplit(usable=usable, validation=validation, test=test)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dates:
+    """What each window sees clear on each date."""
+
+    job: Job
+    bands: tuple[str, ...]
+    windows: tuple[Tile, ...]
+    fine_days: tuple[date, ...]
+    fine_clear: NDArray[np.float32]
+    """(time, window) share of the pixels."""
+
+    coarse: tuple[Mapping[date, float], ...]
+    """Of each window the share of its coarse cells that are known on each day."""
+
+    @classmethod
+    def of(cls, job: Job, parts: tuple[Tile, ...]) -> "_Dates":
+        survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
+        root = open_input(job.inputs, "fine")
+        share = np.zeros((len(survey.fine_days), len(parts)), np.float32)
+        for place, done in enumerate(survey.fine_done):
+            clear = read_array(root, "clear", place) != 0
+            for tile in job.grid.tiles:
+                if not done[tile.index]:  # an image that could not be read, or not yet
+                    clear[tile.y, tile.x] = False
+            share[place] = [clear[part.y, part.x].mean() for part in parts]
+        days, known, _ = coarse_known(job.inputs, coarse_fill_days=job.coarse_fill_days)
+        cells = [job.grid.coarse_window(part.y, part.x) for part in parts]
+        return cls(
+            job=job,
+            bands=open_inputs(job.inputs).bands,
+            windows=parts,
+            fine_days=tuple(map(day_date, day_axis(root))),
+            fine_clear=share,
+            coarse=tuple(
+                dict(zip(days, known[:, y, x].mean((1, 2)).tolist(), strict=True)) for y, x in cells
+            ),
+        )
+
+    def candidates(self, hidden: Collection[date]) -> list[date]:
+        """Dates that can be a target of some window, with all dates but the hidden to help."""
+        known = [day for day in self.fine_days if day not in hidden]
+        return [day for day in known if any(True for _ in self.addresses(day, known))]
+
+    def addresses(self, target: date, helpers: Collection[date]) -> Iterator[BlockAddress]:
+        """The blocks of a target, made from ``helpers`` other than itself."""
+        # Only the choice of dates is asked of this recipe, which no statistics enter.
+        recipe = Recipe(
+            job=replace(self.job, start=target, end=target),
+            bands=self.bands,
+            halo=0,
+            sha="",
+            centre=(),
+            spread=(),
+        )
+        at = self.fine_days.index(target)
+        for window, coarse in zip(self.windows, self.coarse, strict=True):
+            if not self.fine_clear[at, window.index]:
+                continue
+            clear = {
+                day: float(share)
+                for day, share in zip(self.fine_days, self.fine_clear[:, window.index], strict=True)
+                if day in helpers and day != target
+            }
+            view = TileView(
+                recipe=recipe,
+                tile=window,
+                fine_clear=clear,
+                coarse_known=coarse,
+                whole=frozenset(day for day, share in clear.items() if share == 1),
+                unread=frozenset(),
+                failed=frozenset(),
+                horizon=target,
+                fine_states={},
+                coarse_states={},
+            )
+            for choice in view.choices():
+                if choice.gap is None:
+                    yield view.address(choice, halo=0)
+
+
+def _cuts(dates: _Dates, split: DateSplit) -> Iterator[_Cut]:
+    for name in SPLITS:
+        for target in split.targets(name):
+            for address in dates.addresses(target, split.usable):
+                window = address.tile.index
+                yield _Cut(name=f"{name}-{target}-{window}", split=name, address=address)
+
+
+def _gathered(
+    cuts: Sequence[_Cut],
+    write: Callable[[_Cut], Scene | None],
+    ex: Executor | None,
+    on_scene: Callable[[int, int], None] | None,
+) -> tuple[Scene, ...]:
+    """The scenes that came out, in the order of the cuts."""
+    if ex is None:
+        with executor(scheduler="synchronous") as here:
+            return _gathered(cuts, write, here, on_scene)
+    made: dict[str, Scene | None] = {}
+    for outcome in ex.map(partial(_told, write), cuts):
+        if outcome.result is None:
+            raise RuntimeError(outcome.error)
+        made[outcome.task.name] = outcome.result[0]
+        if on_scene is not None:
+            on_scene(len(made), len(cuts))
+    return tuple(scene for cut in cuts if (scene := made[cut.name]) is not None)
+
+
+def _told(write: Callable[[_Cut], Scene | None], cut: _Cut) -> tuple[Scene | None]:
+    return (write(cut),)  # an outcome without a result is a failure, and a scene may be none
+
+
+def _write_scene(
+    cut: _Cut,
+    *,
+    job: Job,
+    folder: Path,
+    centre: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    patch: int,
+    rules: TripletRules,
+) -> Scene | None:
+    """Write the files of a scene; None where no patch of it could be used."""
+    inputs = read_block(job.inputs, job.grid, cut.address, centre=centre, spread=spread)
+    block = inputs.block
+    assert block is not None
+    known = block.known()[0] & inputs.clear[0]
+    if not scored_places(
+        known.shape, known, patch=patch, stride=_stride(patch), min_known=rules.min_known
+    ):
+        return None
+    arrays: dict[str, NDArray[np.int16] | NDArray[np.uint8]] = {
+        "fine_before": pack(block.fine_before)[0],
+        "fine_after": pack(block.fine_after)[0],
+        "coarse_before": pack(block.coarse_before)[0],
+        "coarse_after": pack(block.coarse_after)[0],
+        "coarse": pack(block.coarse[0])[0],
+        "truth": pack(inputs.observed[0])[0],
+        **_masks(block, known),
+    }
+    for role, array in arrays.items():
+        np.save(folder / f"{cut.name}-{role}", array)
+    return Scene(
+        name=cut.name,
+        split=cut.split,
+        days=(block.day_before, day_number(inputs.days[0]), block.day_after),
+        files={role: f"{cut.name}-{role}" for role in arrays},
+    )
+
+
+def _masks(block: Block, known: NDArray[np.bool_]) -> dict[str, NDArray[np.uint8]]:
+    """What of a block was filled, and what can be scored; nothing where nothing was filled."""
+    assert block.coarse_filled_before is not None
+    assert block.coarse_filled_after is not None
+    assert block.coarse_filled is not None
+    assert block.filled_before is not None
+    assert block.filled_after is not None
+    masks = {
+        "filled_before": block.filled_before,
+        "filled_after": block.filled_after,
+        "coarse_filled": np.stack(
+            [block.coarse_filled_before, block.coarse_filled_after, block.coarse_filled[0]]
+        ),
+    }
+    kept = {role: mask.astype(np.uint8) for role, mask in masks.items() if mask.any()}
+    return kept if known.all() else {**kept, "known": known.astype(np.uint8)}
+
+
+def _origin(job: Job, split: DateSplit, rules: TripletRules) -> str:
+    def told(days: Collection[date]) -> str:
+        return ", ".join(map(str, sorted(days))) or "none"
+
+    return (
+        f"{job.fine.collection} and {job.coarse.collection} of {job.name}, "
+        f"{job.grid.shape[0]} x {job.grid.shape[1]} pixels; fine dates of training "
+        f"{told(split.usable)}; held out for validation {told(split.validation)}, for a test "
+        f"{told(split.test)}; hidden from all {told(rules.hidden)}; nor those up to "
+        f"{rules.guard_days} days from one that is held out"
+    )
