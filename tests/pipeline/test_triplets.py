@@ -282,7 +282,7 @@ def test_a_region_that_was_not_read_is_told_so(region: Region, tmp_path: Path) -
 def test_too_few_dates_are_told_with_what_would_help(region: Region, tmp_path: Path) -> None:
     # All but the first three dates hidden: one target at most, and nothing to choose on.
     hidden = frozenset(sorted(region.fine)[3:])
-    with pytest.raises(JobError, match=r"[01] of 13 fine dates .* Use a longer period"):
+    with pytest.raises(JobError, match=r"[01] of 11 fine dates .* Use a longer period"):
         cut_triplets(region.job, tmp_path / "set", rules=TripletRules(hidden=hidden))
     # Dates enough, but once some are held out the others are too far apart.
     job = replace(region.job, rules=PairRules(min_clear=0.5, max_span_days=8))
