@@ -14,6 +14,7 @@ from rich.progress import Progress as Bars
 
 from flows.show import QUIET_SECONDS, lines, table
 from flows.train_config import read_training
+from model.training.config import TrainConfig
 from model.training.distributed import ranks
 from model.training.run import OnProgress, TrainProgress
 from model.training.sources import training_source, validation_sources
@@ -35,6 +36,14 @@ def run_train(
     """
     config = read_training(path)
     folder = folder or Path("training") / config.name
+    run_config(config, folder=folder, device=device, workers=workers, out=out, log=log)
+    lines(out, (f"checkpoint: {folder / 'best'}", f"curves: {folder / PLOT}"))
+
+
+def run_config(
+    config: TrainConfig, *, folder: Path, device: str, workers: int, out: Console, log: Console
+) -> None:
+    """Train as ``config`` says, into ``folder``; raises as ``run_train``."""
     with ranks(device) as where:
         log.quiet = out.quiet = not where.first
         data = training_source(config)
@@ -58,7 +67,6 @@ def run_train(
     if summary.scores:
         title = f"RMSE of the best epoch, {summary.best_epoch + 1} of {config.epochs}"
         table(out, _by_method(summary.scores), title=title)
-    lines(out, (f"checkpoint: {folder / 'best'}", f"curves: {folder / PLOT}"))
 
 
 def _by_method(scores: Sequence[dict[str, Any]]) -> list[dict[str, object]]:
