@@ -47,7 +47,7 @@ def run_config(
     with ranks(device) as where:
         log.quiet = out.quiet = not where.first
         data = training_source(config)
-        with _progress(log) as on_progress:
+        with training_progress(log) as on_progress:
             summary = train(
                 config,
                 folder,
@@ -80,7 +80,7 @@ def _by_method(scores: Sequence[dict[str, Any]]) -> list[dict[str, object]]:
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[OnProgress]:
+def training_progress(console: Console) -> Iterator[OnProgress]:
     """A bar on a terminal, now and then a line elsewhere; a line an epoch on both."""
     if not console.is_terminal:
         last = 0.0

@@ -31,14 +31,24 @@ class _TrainFile(BaseModel):
 
 def read_training(path: Path) -> TrainConfig:
     """Read and check a training file.  Raises TrainFileError with all its faults."""
-    there = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
-    if not path.exists() and str(path) in there:
-        path = SHIPPED / f"{path}.yaml"
+    path = shipped(path)
+    there = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
     content = read_yaml(
         path,
         TrainFileError,
-        f"there is no training file {path}; {SHIPPED} holds {', '.join(there)} to begin from",
+        f"there is no training file {path}; {SHIPPED} holds {there} to begin from",
     )
+    return training_of(content, path)
+
+
+def shipped(path: Path) -> Path:
+    """The file that comes with daily30 under this name, else the path itself."""
+    ours = SHIPPED / f"{path}.yaml"
+    return ours if not path.exists() and ours.parent == SHIPPED and ours.exists() else path
+
+
+def training_of(content: dict[str, Any], path: Path) -> TrainConfig:
+    """The configuration that a file at ``path`` would hold.  Raises TrainFileError."""
     try:
         config = _TrainFile.model_validate({"training": content}).training
     except ValidationError as error:
