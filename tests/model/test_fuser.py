@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from model.card import DEFAULT_CHECKPOINT, METHODS, CheckpointError, describe, read_card
+from model.card import (
+    DEFAULT_CHECKPOINT,
+    FRAME_NAMES,
+    METHODS,
+    CheckpointError,
+    describe,
+    read_card,
+)
 from model.fuser import load_fuser
 from model.sastf.fuser import SastfFuser, reflect_to_multiple
-from tests.model.makers import SAMPLING, make_block, write_checkpoint
+from tests.model.makers import BANDS, SAMPLING, make_block, write_checkpoint
 
 DN = 1e-4
 
@@ -33,25 +40,29 @@ def test_an_untrained_network_is_the_anomaly_prediction(
 ) -> None:
     fuser = load_fuser("sa-stf", write_checkpoint(tmp_path, trained=False))
     block = make_block(y=y, x=x, ratio=ratio)
-    np.testing.assert_allclose(fuser.fuse(block), load_fuser("anomaly").fuse(block), atol=1e-6)
+    np.testing.assert_allclose(
+        fuser.fuse(block).reflectance, load_fuser("anomaly").fuse(block).reflectance, atol=1e-6
+    )
 
 
 def test_a_day_has_the_same_bytes_whatever_days_are_fused_with_it(trained: Path) -> None:
     fuser = load_fuser("sa-stf", trained)
     block = make_block(days=(1, 2, 5))
     alone = replace(block, days=(2,), coarse=block.coarse[1:2])
-    np.testing.assert_array_equal(fuser.fuse(block)[1:2], fuser.fuse(alone))
-    np.testing.assert_array_equal(fuser.fuse(block), load_fuser("sa-stf", trained).fuse(block))
+    np.testing.assert_array_equal(fuser.fuse(block).reflectance[1:2], fuser.fuse(alone).reflectance)
+    np.testing.assert_array_equal(
+        fuser.fuse(block).reflectance, load_fuser("sa-stf", trained).fuse(block).reflectance
+    )
 
 
 def test_other_batches_and_threads_stay_within_a_count(trained: Path) -> None:
     fuser = load_fuser("sa-stf", trained)
     assert isinstance(fuser, SastfFuser)
     block = make_block(y=112, x=144, days=(1, 2, 5, 6))
-    one = fuser.fuse(block)
-    four = replace(fuser, windows_at_once=4).fuse(block)
+    one = fuser.fuse(block).reflectance
+    four = replace(fuser, windows_at_once=4).fuse(block).reflectance
     torch.set_num_threads(2)
-    threads = fuser.fuse(block)
+    threads = fuser.fuse(block).reflectance
     for other in (four, threads):
         assert np.mean(np.abs(other - one) <= DN) >= 0.999
 
@@ -60,7 +71,7 @@ def test_an_unknown_pixel_is_unknown_in_the_answer_and_no_other(trained: Path) -
     fuser = load_fuser("sa-stf", trained)
     block = make_block(days=(2,))
     block.fine_before[:, 5, 5] = np.nan
-    fused = fuser.fuse(block)
+    fused = fuser.fuse(block).reflectance
     assert np.isnan(fused[0, :, 5, 5]).all()
     assert np.isfinite(np.delete(fused.reshape(6, -1), 5 * 96 + 5, axis=1)).all()
 
@@ -79,7 +90,7 @@ def test_what_the_card_says_of_the_images_is_part_of_the_identity(
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        ({"frame": "cubist"}, "no frame 'cubist'; there are reflectance, anomaly"),
+        ({"frame": "cubist"}, "no frame 'cubist'; there are reflectance, normalised, anomaly"),
         ({"sampling": {}}, r"lacks sampling\.halo_px, sampling\.kappa"),
         ({"sampling": {**SAMPLING, "schedule": "cosine"}}, "no sampling.schedule 'cosine'"),
         ({"sampling": {**SAMPLING, "steps": 0}}, "steps=0 is not between 1 and the 100 levels"),
@@ -114,9 +125,14 @@ def test_weights_cut_short_are_refused_before_anything_runs(
 
 def test_kappa_takes_that_share_of_the_networks_correction(tmp_path: Path, trained: Path) -> None:
     block = make_block(days=(2,))
-    start, whole = load_fuser("anomaly").fuse(block), load_fuser("sa-stf", trained).fuse(block)
+    start, whole = (
+        load_fuser("anomaly").fuse(block).reflectance,
+        load_fuser("sa-stf", trained).fuse(block).reflectance,
+    )
     quarter = load_fuser("sa-stf", write_checkpoint(tmp_path, trained=True, kappa=0.25))
-    np.testing.assert_allclose(quarter.fuse(block), 0.75 * start + 0.25 * whole, atol=1e-5)
+    np.testing.assert_allclose(
+        quarter.fuse(block).reflectance, 0.75 * start + 0.25 * whole, atol=1e-5
+    )
 
 
 def test_identity_names_weights_steps_and_seed(trained: Path) -> None:
@@ -135,16 +151,96 @@ def test_identity_names_weights_steps_and_seed(trained: Path) -> None:
 
 def test_other_seeds_give_another_sample_and_more_steps_another_walk(trained: Path) -> None:
     block = make_block(days=(2,))
-    base = load_fuser("sa-stf", trained).fuse(block)
-    assert not np.array_equal(load_fuser("sa-stf", trained, seed=1).fuse(block), base)
-    assert not np.array_equal(load_fuser("sa-stf", trained, steps=5).fuse(block), base)
+    base = load_fuser("sa-stf", trained).fuse(block).reflectance
+    assert not np.array_equal(load_fuser("sa-stf", trained, seed=1).fuse(block).reflectance, base)
+    assert not np.array_equal(load_fuser("sa-stf", trained, steps=5).fuse(block).reflectance, base)
 
 
 def test_the_papers_frame_runs_too(tmp_path: Path) -> None:
     fuser = load_fuser("sa-stf", write_checkpoint(tmp_path, trained=True, frame="reflectance"))
-    fused = fuser.fuse(make_block(days=(2,)))
+    fused = fuser.fuse(make_block(days=(2,))).reflectance
     assert fused.shape == (1, 6, 64, 96)
     assert np.isfinite(fused).all()
+
+
+@pytest.fixture(scope="module")
+def slotted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("slotted")
+    conditions = ("dates", "ratio", "bands")
+    return write_checkpoint(folder, trained=True, slots=True, conditions=conditions, filled=True)
+
+
+@pytest.mark.parametrize("bands", [("nir08",), ("green", "red", "nir08"), BANDS[::-1]])
+def test_any_of_its_bands_in_any_order_will_do_for_a_checkpoint_with_slots(
+    tmp_path: Path, slotted: Path, bands: tuple[str, ...]
+) -> None:
+    block = make_block(y=48, x=48, days=(2,), bands=bands)
+    fused = load_fuser("sa-stf", slotted).fuse(block).reflectance
+    assert fused.shape == (1, len(bands), 48, 48)
+    assert np.isfinite(fused).all()
+    turned = replace(
+        block,
+        bands=bands[::-1],
+        **{
+            name: np.flip(getattr(block, name), -1 if name in ("centre", "spread") else -3)
+            for name in (
+                *("fine_before", "fine_after", "coarse_before", "coarse_after", "coarse"),
+                *("centre", "spread"),
+            )
+        },
+    )
+    np.testing.assert_array_equal(
+        load_fuser("sa-stf", slotted).fuse(turned).reflectance, fused[:, ::-1]
+    )
+    untrained = write_checkpoint(tmp_path, trained=False, slots=True)
+    start = load_fuser("sa-stf", untrained).fuse(block).reflectance
+    np.testing.assert_allclose(start, load_fuser("anomaly").fuse(block).reflectance, atol=1e-6)
+
+
+@torch.no_grad()
+def test_what_the_network_does_with_absent_bands_never_reaches_the_present(slotted: Path) -> None:
+    block = make_block(y=48, x=48, days=(2,), bands=("green", "nir08"))
+    fuser = load_fuser("sa-stf", slotted)
+    assert isinstance(fuser, SastfFuser)
+    before = fuser.fuse(block).reflectance
+    encoder, noisy = fuser.network.image_encoder.stem, fuser.network.noise_encoder.stem
+    head = fuser.network.decoder.head[-1]
+    for band in (0, 2, 4, 5):  # of blue, green, red, nir08, swir16, swir22
+        encoder.weight[:, [band, band + 6]] += torch.randn(16, 2, 3, 3)
+        noisy.weight[:, band] += torch.randn(16, 3, 3)
+        head.weight[band] += torch.randn(16, 3, 3)
+    np.testing.assert_array_equal(fuser.fuse(block).reflectance, before)
+
+
+def test_a_checkpoint_without_slots_refuses_other_bands_than_its_own(trained: Path) -> None:
+    for bands in (("red",), BANDS[::-1]):
+        with pytest.raises(ValueError, match=r"is made for the bands blue, green, .*block holds"):
+            load_fuser("sa-stf", trained).fuse(make_block(bands=bands)).reflectance
+
+
+def test_a_checkpoint_with_slots_refuses_bands_that_it_never_saw(slotted: Path) -> None:
+    with pytest.raises(ValueError, match=r"made for some of the bands .*block holds red, lwir11"):
+        load_fuser("sa-stf", slotted).fuse(make_block(bands=("red", "lwir11"))).reflectance
+    assert describe("sa-stf", slotted).slots
+
+
+def test_a_network_that_sees_what_was_filled_answers_to_it(trained: Path, slotted: Path) -> None:
+    block = make_block(y=48, x=48, days=(2,))
+    mask = np.zeros((48, 48), np.bool_)
+    none, half = replace(block, filled_before=mask), replace(block, filled_before=mask.copy())
+    half.filled_before[:24] = True
+    sees, blind = load_fuser("sa-stf", slotted), load_fuser("sa-stf", trained)
+    np.testing.assert_array_equal(sees.fuse(block).reflectance, sees.fuse(none).reflectance)
+    assert not np.array_equal(sees.fuse(block).reflectance, sees.fuse(half).reflectance)
+    np.testing.assert_array_equal(blind.fuse(block).reflectance, blind.fuse(half).reflectance)
+
+
+@pytest.mark.parametrize("frame", FRAME_NAMES)
+def test_one_reference_on_both_sides_gives_a_finite_answer(tmp_path: Path, frame: str) -> None:
+    both = make_block(y=48, x=48, span=(8, 8), days=(5, 12))
+    block = replace(both, fine_after=both.fine_before, coarse_after=both.coarse_before)
+    fuser = load_fuser("sa-stf", write_checkpoint(tmp_path, trained=True, frame=frame))
+    assert np.isfinite(fuser.fuse(block).reflectance).all()
 
 
 @pytest.mark.parametrize("damage", ["card", "weights", "shape", "json"])

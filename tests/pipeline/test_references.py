@@ -130,6 +130,11 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile) -> None:
             second, from_second, swapped_too = _reference_pixel(world, coarse, after, before, y, x)
             np.testing.assert_allclose(block.fine_before[:, *at], first, atol=2e-6)
             np.testing.assert_allclose(block.fine_after[:, *at], second, atol=2e-6)
+            cell = y // ratio, x // ratio
+            clouded = [bool(coarse[n][1][cell]) for n in (before[0], after[0], days[1])]
+            fine = from_first != before[0], from_second != after[0]
+            wanted = [fine[0], clouded[0], fine[1], clouded[1], clouded[2]]
+            assert block.filled(1)[:, *at].tolist() == wanted
             if not (core.y.start <= y < core.y.stop and core.x.start <= x < core.x.stop):
                 continue
             inner = slice(None), y - core.y.start, x - core.x.start
@@ -149,9 +154,8 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile) -> None:
                 bits |= Quality.SNOW * bool(world.surface[nearer, y, x] & SNOW)
                 surfaces = world.surface[[from_first, from_second], y, x]
                 bits |= Quality.LOW_QUALITY * bool((surfaces & HIGH_AEROSOL).any())
-                cell = y // ratio, x // ratio
-                clouded = any(coarse[k][1][cell] for k in (n, before[0], after[0]))
-                bits |= Quality.COARSE_FILLED * clouded
+                hidden = any(coarse[k][1][cell] for k in (n, before[0], after[0]))
+                bits |= Quality.COARSE_FILLED * hidden
                 assert Quality(int(inputs.if_fused[t][inner[1:]])) == bits
                 assert inputs.ref_age[t][inner[1:]] == min(ages)
 
