@@ -86,7 +86,7 @@ class Sky:
         rim, shaded = self.rank < missed, self.sunward < missed
         if not (rim | shaded).any():
             return image
-        bright, dark = rng.uniform(*THIN_BRIGHTNESS), rng.uniform(0.1, 0.4)
+        bright, dark = np.exp(rng.uniform(*np.log(THIN_BRIGHTNESS))), rng.uniform(0.05, 0.3)
         shade = image * (1 - dark * (shaded & ~rim))
         return np.asarray(shade + bright * thin[:, None, None] * rim, np.float32)
 

@@ -18,23 +18,28 @@ def canopy(crop: Crop, day: Field) -> tuple[Field, Field]:
         full = crop.canopy * (day > (crop.greenup_day + crop.senescence_day) / 2)
         green, dry = growth, 0.85 * np.maximum(full - growth, 0)
     else:
-        ripe = 1 / (1 + np.exp(-(day - crop.senescence_day) / crop.fall_days))
+        ripe = 1 / _logistic(day - crop.senescence_day, crop.fall_days)
         green, dry = growth * (1 - ripe), 0.85 * growth * ripe
     stubble = np.where(after > 18, 0.04, 0.45)
     second = np.zeros_like(growth)
     if crop.second_after_days is not None:
-        second = 0.9 * crop.canopy / (1 + np.exp((crop.second_after_days - after) / crop.rise_days))
+        second = 0.9 * crop.canopy / _logistic(after - crop.second_after_days, crop.rise_days)
     return (
         np.where(after > 0, 0.03 + 0.97 * second, green).astype(np.float32),
         np.where(after > 0, stubble * (1 - second), dry).astype(np.float32),
     )
 
 
+def _logistic(since: Field, scale_days: float) -> Field:
+    """What to divide by: huge before, 1 after, 2 at 0."""
+    return np.asarray(1 + np.exp(np.clip(-since / scale_days, -80, 80)), np.float32)
+
+
 def _growth(crop: Crop, day: Field) -> Field:
     """Green share before anything ripens (``bell``: and after) and before any cut."""
     if crop.curve == "logistic":
         return np.asarray(
-            crop.canopy / (1 + np.exp(-(day - crop.greenup_day) / crop.rise_days)), np.float32
+            crop.canopy / _logistic(day - crop.greenup_day, crop.rise_days), np.float32
         )
     middle = (crop.greenup_day + crop.senescence_day) / 2
     distance = (day - middle) / ((crop.senescence_day - crop.greenup_day) / 2)

@@ -6,7 +6,7 @@ import pytest
 from model.worlds import draw, held_out
 from model.worlds.canopy import flood_level
 from model.worlds.recipe import Crop
-from model.worlds.sensor import cloud_mask, see_coarse, see_fine
+from model.worlds.sensor import cloud_mask, footprint, see_coarse, see_fine
 from model.worlds.spectra import distance
 from model.worlds.world import World
 
@@ -125,3 +125,85 @@ def test_the_fine_sensor_adds_its_noise_and_no_more() -> None:
 def test_clouds_leave_the_asked_share_clear(clear: float) -> None:
     mask = cloud_mask(np.random.default_rng(3), (100, 120), clear, 20)
     assert 1 - mask.mean() == pytest.approx(clear, abs=0.01)
+
+
+def inside_cells(image: np.ndarray, side: int = 16) -> float:
+    """Share of the variance of (band, y, x) that lies inside square cells, mean of the bands."""
+    bands, y, x = image.shape
+    cells = image.reshape(bands, y // side, side, x // side, side).mean((2, 4))
+    return float(np.mean(1 - cells.var((1, 2)) / image.var((1, 2))))
+
+
+@pytest.mark.parametrize("generator", ["train", "other"])
+def test_cells_hide_as_much_as_those_of_real_regions(generator: str) -> None:
+    level, change = [], []
+    for index in range(16):
+        recipe = draw.recipe(np.random.default_rng([9, index]), generator)
+        world = World.make(recipe, (128, 128), index)
+        before, after = world.reflectance(30), world.reflectance(60)
+        level.append(inside_cells(before))
+        change.append(inside_cells(after - before))
+    # 480 m cells of the real sets: level .3 to .6, change .35 to .78.
+    assert 0.3 < np.median(level) < 0.6
+    assert 0.35 < np.median(change) < 0.78
+    assert np.mean([0.25 < share < 0.7 for share in level]) > 0.7
+
+
+def test_the_two_generators_follow_other_laws() -> None:
+    train, other = (
+        [draw.recipe(np.random.default_rng(seed), kind) for seed in range(40)]
+        for kind in draw.GENERATORS
+    )
+
+    def kinds(recipes: list) -> list[set[str]]:
+        return [
+            {recipe.land.division for recipe in recipes},
+            {recipe.land.relief for recipe in recipes},
+            {crop.curve for recipe in recipes for crop in recipe.land.crops},
+            {recipe.flood.shape for recipe in recipes if recipe.flood},
+            {recipe.coarse.response for recipe in recipes},
+            {str(recipe.coarse.haze_slope > 0) for recipe in recipes},
+        ]
+
+    for ours, theirs in zip(kinds(train), kinds(other), strict=True):
+        assert ours
+        assert theirs
+        assert not ours & theirs
+    assert {recipe.ratio for recipe in train + other} >= {6, 9, 16, 19}
+    assert kinds(other)[0] == {"split", "strips", "pivots"}
+
+
+def test_a_scanned_cell_is_one_observation_and_a_gaussian_one_a_mean() -> None:
+    spot = np.zeros((1, 96, 96), np.float32)
+    spot[:, 40, 40] = 1
+    rng = np.random.default_rng(0)
+    plain = replace(
+        draw.recipe(rng).coarse,
+        fwhm_across_m=480.0,
+        fwhm_along_m=480.0,
+        registration_m=0.0,
+        offset_m=(0.0, 0.0),
+        gridding=0.0,
+    )
+    scan = replace(plain, response="scan")
+    seen = [footprint(spot, scan, 16, np.random.default_rng(seed))[0] for seed in range(60)]
+    # How much of a spot is seen in all depends on whether observations are given to one cell or to
+    # two; a mean over cells side by side sees each spot once.
+    weight = np.array([image.sum() for image in seen])
+    assert weight.std() > 0.1 * weight.mean()
+    gaussian = [footprint(spot, plain, 16, np.random.default_rng(seed))[0] for seed in range(60)]
+    np.testing.assert_allclose([image.sum() for image in gaussian], 1 / 256, rtol=0.15)
+
+
+def test_an_episode_comes_and_goes() -> None:
+    recipe = draw.recipe(np.random.default_rng(8))
+    with_some, without = (
+        World.make(
+            replace(recipe, land=replace(recipe.land, episodes=share), flood=None), (64, 64), seed=1
+        )
+        for share in (1.0, 0.0)
+    )
+    for day in (-20, 170):
+        np.testing.assert_array_equal(with_some.reflectance(day), without.reflectance(day))
+    for day in (30, 80):
+        assert np.abs(with_some.reflectance(day) - without.reflectance(day)).mean() > 0.002
