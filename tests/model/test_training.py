@@ -1,66 +1,423 @@
-from dataclasses import fields
-from itertools import islice
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
+from model.block import COARSE_PAD
 from model.card import read_card
+from model.classical.naive import NAIVE, Day
+from model.diffusion import degrade, official, rddm
 from model.fuser import load_fuser
-from model.training import pool, train
-from model.training.triplets import triplets
+from model.sastf.config import NetworkConfig
+from model.sastf.network import Features, Network
+from model.training import log, state
+from model.training.batch import Batch, collate, conditions_of, draw, view_of
+from model.training.batches import Order, batches
+from model.training.config import (
+    DataConfig,
+    LevelsConfig,
+    LossConfig,
+    OptimiserConfig,
+    PerceptualConfig,
+    SamplingConfig,
+    ScheduleConfig,
+    TrainConfig,
+    ValidationConfig,
+)
+from model.training.distributed import Ranks
+from model.training.forward import noisy_of
+from model.training.losses import COARSE_STEP_PX, Objective, coarse_means, mean_of, time_loss
+from model.training.train import train
+from model.training.validation import naive_images
+from model.training.vgg import DEVIATION, MEAN, VggLoss, load_perceptual
+from tests.model.examples import Random, make_example, with_unknown
 from tests.model.makers import make_block
 
-
-@pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("worlds")
-    for index in range(2):
-        pool.make(index, out=folder, seed=1, generator="train")
-    return folder
+CPU = torch.device("cpu")
+ALONE = Ranks(0, 1, CPU)
+SMALL = NetworkConfig(bands=2, width=8, groups=4, contrast=True, conditions=("dates",))
 
 
-def test_a_pool_is_filled_once_and_is_the_same_every_time(worlds: Path, tmp_path: Path) -> None:
-    first = sorted(worlds.iterdir())[0]
-    before = first.stat().st_mtime_ns
-    pool.make(0, out=worlds, seed=1, generator="train")
-    pool.make(0, out=tmp_path, seed=1, generator="train")
-    assert first.stat().st_mtime_ns == before
-    with np.load(first) as one, np.load(tmp_path / first.name) as two:
-        for name in one.files:
-            np.testing.assert_array_equal(one[name], two[name])
+def config(**changes: object) -> TrainConfig:
+    known: dict[str, object] = {
+        "name": "tiny",
+        "data": (DataConfig(scenes=Path("unread")),),
+        "validation": ValidationConfig(examples=2, patch_px=16),
+        "network": SMALL,
+        "frame": "anomaly",
+        "schedule": ScheduleConfig(name="rddm", sum_scale=0.01),
+        "sampling": SamplingConfig(steps=1, window_px=16, overlap_px=0, halo_px=0),
+        "patch_px": 16,
+        "batch": 2,
+        "epochs": 1,
+        "log_every": 1,
+        "save_every": 100,
+    }
+    return TrainConfig(**{**known, **changes})
 
 
-def test_triplets_are_seeded_in_order_and_without_gaps(worlds: Path) -> None:
-    one, two = (
-        list(islice(triplets(worlds, patch=64, seed=7, augment=True), 12)) for _ in range(2)
+def batch_of(*examples: object) -> Batch:
+    draws = [draw(0, 0, i, one.truth.shape) for i, one in enumerate(examples)]
+    return collate(examples, draws)
+
+
+def features_of(target: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> Features:
+    empty = torch.empty(0)
+    return Features(empty, (), empty, target, (before, after))
+
+
+def objective(answer: torch.Tensor, batch: Batch, **loss: object) -> torch.Tensor:
+    view = view_of(batch, "anomaly", SMALL)
+    nothing = features_of(*torch.zeros(3, 1, 1, 1, 1))
+    return Objective(LossConfig(**loss), None)(answer, nothing, view, batch, 0.0).total
+
+
+# Schedules of weights and rates
+
+
+def test_the_time_loss_rises_as_half_a_cosine_over_half_of_the_epochs() -> None:
+    loss = LossConfig(time_weight=1e-4)
+    numbers = [loss.time_weight_at(epoch, 200) for epoch in (0, 25, 50, 100, 199)]
+    assert numbers == pytest.approx([0, 1e-4 * 0.5 * (1 - 0.5**0.5), 0.5e-4, 1e-4, 1e-4])
+
+
+def test_the_rate_is_halved_or_falls_as_a_cosine_after_a_warm_up() -> None:
+    halved = OptimiserConfig(rate=1e-4, halve_every_epochs=40)
+    rates = [halved.rate_at(10_000, epoch, 20_000) for epoch in (0, 39, 40, 80, 120, 160, 199)]
+    assert rates == [1e-4, 1e-4, 0.5e-4, 0.25e-4, 0.125e-4, 0.0625e-4, 0.0625e-4]
+    cosine = OptimiserConfig(rate=1e-3, cosine=True, warmup_steps=10)
+    rates = [cosine.rate_at(step, 0, 1000) for step in (0, 4, 500, 999)]
+    assert rates == pytest.approx([1e-4, 5e-4, 5e-4, 1e-5], rel=1e-3)
+
+
+# Losses
+
+
+def test_the_time_loss_is_half_the_sum_of_both_squared_distances() -> None:
+    target, before, after = torch.randn(3, 2, 4, 3, 3).unbind()
+    wanted = 0.5 * ((before - target) ** 2).mean() + 0.5 * ((after - target) ** 2).mean()
+    target.requires_grad_()
+    loss = time_loss(features_of(target, before, after))
+    torch.testing.assert_close(loss, wanted)
+    loss.backward()
+    assert target.grad is not None
+    assert target.grad.abs().sum() > 0  # not detached, as in the authors' code
+
+
+@pytest.mark.parametrize("units", ["reflectance", "spread", "network"])
+def test_the_units_of_an_error(units: str) -> None:
+    batch = batch_of(make_example())
+    view = view_of(batch, "anomaly", SMALL)
+    answer = torch.randn_like(batch.truth)
+    unit = {"reflectance": 1.0, "spread": 0.1, "network": view.scale}[units]
+    error = (view.base + view.scale * answer - batch.truth) / unit
+    assert float(objective(answer, batch, units=units)) == pytest.approx(
+        float(error.abs().mean()), rel=1e-5
     )
-    for a, b in zip(one, two, strict=True):
-        assert a.days[0] < a.days[1] < a.days[2]
-        for field in fields(a):
-            left, right = getattr(a, field.name), getattr(b, field.name)
-            np.testing.assert_array_equal(left, right)
-            assert np.isfinite(left).all()
-        assert a.truth.shape == a.coarse.shape == (6, 64, 64)
+    rounded = ((error**2 + 0.3**2).sqrt() - 0.3).mean()
+    loss = objective(answer, batch, units=units, reconstruction="charbonnier", knee=0.3)
+    assert float(loss) == pytest.approx(float(rounded), rel=1e-4)
 
 
-def test_a_pool_without_worlds_says_how_to_make_some(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"python -m model\.training\.pool"):
-        next(triplets(tmp_path, patch=64, seed=0, augment=False))
+def test_unknown_truth_and_absent_bands_are_scored_nowhere() -> None:
+    batch = batch_of(with_unknown(make_example()))
+    answer = torch.randn_like(batch.truth).requires_grad_()
+    options = {"consistency": 1.0, "reconstruction": "charbonnier"}
+    loss = objective(answer, batch, **options)
+    (gradient,) = torch.autograd.grad(loss, answer)
+    assert gradient.isfinite().all()
+    assert not gradient[~batch.scored].any()
+    assert gradient[batch.scored].all()
+    elsewhere = torch.where(batch.scored, answer, 7.0)
+    torch.testing.assert_close(objective(elsewhere, batch, **options), loss)
 
 
-def test_training_starts_at_anomaly_and_writes_a_card_that_says_how(
-    worlds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    threads = torch.get_num_threads()
-    for name, value in (("CHECK_EVERY", 2), ("BATCH", 2), ("CHECKED", 4)):
-        monkeypatch.setattr(train, name, value)
-    out = tmp_path / "weights"
-    train.train(worlds, worlds, out, hours=1e-9, patch=64, rate=1e-4, seed=0, start=None)
-    stage = read_card(out)["training"][-1]
-    assert stage["steps"] == 2
-    scores = stage["rmse_on_other_generator"]
-    assert scores["1 step"] == pytest.approx(scores["anomaly"], rel=0.05)
-    assert np.isfinite(load_fuser("sa-stf", out).fuse(make_block())).all()
-    torch.set_num_threads(threads)
+def test_the_mean_is_of_each_example_and_one_without_truth_counts_nothing() -> None:
+    values, scored = torch.ones(2, 1, 4, 4), torch.ones(2, 1, 4, 4, dtype=torch.bool)
+    values[0], scored[0, :, 1:] = 3.0, False
+    assert mean_of(values, scored) == 2.0
+    scored[0] = False
+    assert mean_of(values, scored) == 0.5
+
+
+def test_coarse_means_are_gaussian_sums_over_known_pixels() -> None:
+    batch = batch_of(with_unknown(make_example()))
+    error = torch.randn_like(batch.truth)
+    scored = batch.scored
+    means, known = coarse_means(error, scored, batch)
+    torch.testing.assert_close(
+        coarse_means(torch.full_like(error, 0.3), scored, batch)[0][known],
+        torch.full_like(means[known], 0.3),
+    )
+    width, aspect, which = batch.uniform[0, 3:].tolist()
+    narrow = (0.73 + (2.1 - 0.73) * width) * 16 / 2.355
+    wide = narrow * (1 + aspect)
+    sigma_y, sigma_x = (wide, narrow) if which < 0.5 else (narrow, wide)
+    y, x = np.mgrid[:32, :32] + 0.5
+    place = (np.arange(4) + 0.5) * COARSE_STEP_PX
+    row, col = 2, 1
+    weight = np.exp(
+        -0.5 * ((y - place[row]) / sigma_y) ** 2 - 0.5 * ((x - place[col]) / sigma_x) ** 2
+    )
+    weight *= scored[0, 0].numpy()
+    wanted = (weight * error[0, 0].numpy()).sum() / weight.sum()
+    assert means[0, 0, row, col].item() == pytest.approx(wanted, rel=1e-4)
+    assert not known[0, 1].any()
+
+
+def test_the_perceptual_loss_is_that_of_a_vgg_file_of_torchvision(tmp_path: Path) -> None:
+    file = tmp_path / "vgg16_bn-random.pth"
+    weights = random_vgg()
+    torch.save({**weights, "classifier.6.bias": torch.zeros(1000)}, file)
+    loss, note = load_perceptual(PerceptualConfig(weight=0.01, weights_file=file), CPU)
+    assert loss is not None
+    assert note is not None
+    assert file.name in note
+    image, truth = torch.rand(2, 1, 3, 16, 16).unbind()
+    present = torch.tensor([[True, False, True]])
+    wanted = 0.0
+    for tap, weight in ((1, 1.0), (2, 0.8), (3, 0.6)):
+        a, b = (tapped(weights, one[:, [0, 2]].mean(1), tap) for one in (image, truth))
+        wanted += weight * ((a - b) ** 2).mean()
+    assert loss(image, truth, present).item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_without_a_vgg_file_the_weight_is_0_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
+    loss, note = load_perceptual(PerceptualConfig(weight=0.01), CPU)
+    assert loss is None
+    assert "weight 0 instead of 0.01" in (note or "")
+    file = tmp_path / "vgg16.pth"
+    torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, file)
+    with pytest.raises(ValueError, match=r"vgg16\.pth does not hold VGG-16-BN.*features"):
+        load_perceptual(PerceptualConfig(weight=0.01, weights_file=file), CPU)
+
+
+def random_vgg() -> dict[str, torch.Tensor]:
+    """The first three blocks under torchvision's names."""
+    generator = torch.Generator().manual_seed(0)
+    weights = {}
+    for name, value in VggLoss().state_dict().items():
+        drawn = torch.rand(value.shape, generator=generator)
+        scale = value[0].numel() ** -0.5 if value.ndim == 4 else 1.0
+        weights[name] = (
+            torch.tensor(0) if value.ndim == 0 else (drawn - 0.3 * (value.ndim == 4)) * scale
+        )
+    return weights
+
+
+def tapped(weights: dict[str, torch.Tensor], grey: torch.Tensor, tap: int) -> torch.Tensor:
+    """Layer by layer, from the description of torchvision's vgg16_bn."""
+    mean, deviation = (torch.tensor(one).reshape(1, 3, 1, 1) for one in (MEAN, DEVIATION))
+    x = (grey[:, None].repeat(1, 3, 1, 1) - mean) / deviation
+    blocks = ((0, 3), (7, 10), (14, 17, 20))
+    for block, convs in enumerate(blocks[:tap], 1):
+        for conv in convs:
+            x = functional.conv2d(
+                x, weights[f"features.{conv}.weight"], weights[f"features.{conv}.bias"], padding=1
+            )
+            gamma, beta, centre, variance = (
+                weights[f"features.{conv + 1}.{name}"].reshape(1, -1, 1, 1)
+                for name in ("weight", "bias", "running_mean", "running_var")
+            )
+            x = gamma * (x - centre) / (variance + 1e-5).sqrt() + beta
+            if (block, conv) == (3, 20):
+                return x
+            x = x.relu()
+        if block < tap:
+            x = functional.max_pool2d(x, 2)
+    return x
+
+
+# Batches
+
+
+def test_examples_of_several_ratios_are_viewed_as_each_alone() -> None:
+    examples = [make_example(ratio=ratio, seed=ratio) for ratio in (16, 8, 16)]
+    together = view_of(batch_of(*examples), "anomaly", SMALL)
+    for i, example in enumerate(examples):
+        alone = view_of(batch_of(example), "anomaly", SMALL)
+        for a, b in zip(chain(alone.known, alone[1:]), chain(together.known, together[1:])):
+            torch.testing.assert_close(a[0], b[i])
+
+
+def test_a_one_sided_example_has_weight_0_and_stays_finite() -> None:
+    example = make_example()
+    one_sided = replace(
+        example,
+        fine_after=example.fine_before,
+        coarse_after=example.coarse_before,
+        days=(0, 5, 0),
+    )
+    batch = batch_of(one_sided)
+    assert batch.weight.tolist() == [0.0]
+    view = view_of(batch, "anomaly", SMALL)
+    assert all(one.isfinite().all() for one in chain(view.known, view[1:]))
+    conditions = conditions_of(batch, SMALL)
+    assert conditions is not None
+    assert conditions.isfinite().all()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_processes_share_each_batch_and_workers_make_the_same(workers: int) -> None:
+    source, order = Random(7), Order(3, 7, 4, 1)
+    whole = list(batches(source, order, first=1, last=3, ranks=ALONE, workers=0))
+    for rank in range(2):
+        ranks = Ranks(rank, 2, CPU)
+        part = batches(source, order, first=1, last=3, ranks=ranks, workers=workers)
+        for one, full in zip(part, whole, strict=True):
+            for name in ("truth", "noise", "uniform"):
+                rows = slice(2 * rank, 2 * rank + 2)
+                assert getattr(one, name).equal(getattr(full, name)[rows])
+    assert not whole[0].truth.equal(whole[1].truth)
+
+
+def test_the_naive_images_are_those_of_the_naive_methods() -> None:
+    example = make_example(px=16)
+    flat = {
+        name: np.full_like(example.truth, value)
+        for name, value in (("coarse_before", 0.1), ("coarse", 0.15), ("coarse_after", 0.3))
+    }
+    pad = ((0, 0), (COARSE_PAD, COARSE_PAD), (COARSE_PAD, COARSE_PAD))
+    day = Day(
+        fine_before=example.fine_before,
+        fine_after=example.fine_after,
+        w=5 / 16,
+        ratio=1,
+        **{name: np.pad(image, pad, mode="edge") for name, image in flat.items()},
+    )
+    images = naive_images(batch_of(replace(example, **flat)))
+    assert images.keys() == NAIVE.keys()
+    for name, predict in NAIVE.items():
+        np.testing.assert_allclose(images[name][0], predict(day), atol=1e-6, err_msg=name)
+
+
+# Noisy images
+
+
+def test_levels_and_rollout_follow_their_shares() -> None:
+    batch = batch_of(*(make_example(px=16, seed=seed) for seed in range(64)))
+    view, schedule = view_of(batch, "anomaly", SMALL), rddm(100, 0.01)
+    t = noisy_of(batch, view, config(), schedule).t
+    assert t.min() < 15
+    assert 85 < t.max() <= 100
+    assert not (t == 100).all()
+    last = noisy_of(batch, view, config(levels=LevelsConfig(last_share=1.0), rollout=1.0), schedule)
+    assert (last.t == 100).all()
+    assert not last.rolled.any()  # already where sampling starts
+    assert noisy_of(batch, view, config(rollout=1.0), schedule).rolled.sum() == (t < 100).sum()
+
+
+def test_a_rolled_sample_is_made_from_the_networks_own_answer() -> None:
+    torch.manual_seed(0)
+    network = Network(SMALL)
+    torch.nn.init.zeros_(network.decoder.head[-1].weight)
+    torch.nn.init.constant_(network.decoder.head[-1].bias, 0.25)  # its answer, everywhere
+    batch = batch_of(make_example(px=16))
+    schedule = rddm(100, 0.01)
+    noisy = noisy_of(batch, view_of(batch, "anomaly", SMALL), config(rollout=1.0), schedule)
+    assert noisy.rolled.all()
+    features = network.encode(
+        noisy.view.known.coarse, network.encode_references(*noisy.view.known[:4])
+    )
+    x = noisy.x(network, features, conditions_of(batch, SMALL))
+    answer = torch.full_like(batch.truth, 0.25)
+    torch.testing.assert_close(x, degrade(answer, noisy.view.start, batch.noise, noisy.t, schedule))
+
+
+# Training
+
+
+def test_the_network_overfits_one_example_and_its_card_says_how(tmp_path: Path) -> None:
+    source = Random(80, px=16, only=1)
+    asked = config(
+        batch=1,
+        validation=ValidationConfig(examples=1, patch_px=16),
+        optimiser=OptimiserConfig(rate=5e-3, cosine=True, clip=1.0, ema=0.9),
+        loss=LossConfig(units="spread", perceptual=PerceptualConfig(weight=0.01)),
+        levels=LevelsConfig(last_share=0.5),
+        sampling=SamplingConfig(steps=2, window_px=16, overlap_px=0, halo_px=0),
+        rollout=0.2,
+    )
+    notes: list[str] = []
+    summary = train(
+        asked,
+        tmp_path,
+        data=source,
+        validation={"same": source},
+        ranks=ALONE,
+        command="daily30 train",
+        on_note=notes.append,
+    )
+    assert summary.finished
+    rmse = {row["method"]: row["rmse"] for row in summary.scores}
+    assert rmse.keys() == {"sa-stf", *NAIVE}
+    assert rmse["sa-stf"] < 0.5 * rmse["anomaly"]
+    card = read_card(tmp_path / "best")
+    stage = card["training"][-1]
+    assert stage["steps"] == 80
+    assert stage["seed"] == asked.seed
+    assert stage["options"]["loss"]["units"] == "spread"
+    assert stage["notes"] == notes
+    assert "weight 0" in notes[0]
+    assert {row["method"] for row in stage["scores"]} == {"sa-stf", *NAIVE}
+    fused = (
+        load_fuser("sa-stf", tmp_path / "best")
+        .fuse(make_block(bands=source.bands, y=32, x=32))
+        .reflectance
+    )
+    assert np.isfinite(fused).all()
+
+
+def test_the_recipe_of_the_paper_trains(tmp_path: Path) -> None:
+    source = Random(36, px=16, only=2)
+    asked = config(
+        network=NetworkConfig(bands=2, width=8, groups=4),
+        frame="reflectance",
+        schedule=ScheduleConfig(name="official"),
+        batch=2,
+        epochs=2,
+        optimiser=OptimiserConfig(rate=2e-3, halve_every_epochs=1),
+        loss=LossConfig(time_weight=1e-4),
+        log_every=6,
+    )
+    train(asked, tmp_path, data=source, validation={"same": source}, ranks=ALONE)
+    rows = log.read(tmp_path / "train.csv")
+    losses = [float(row["loss"]) for row in rows]
+    assert losses[-1] < 0.7 * losses[0]
+    assert [float(row["time_weight"]) for row in rows] == [0.0] * 3 + [1e-4] * 3
+    assert [float(row["rate"]) for row in rows] == [2e-3] * 3 + [1e-3] * 3
+    assert official(100).start_noise == 1.0
+    speed = log.read(tmp_path / "speed.csv")
+    assert all(0 <= float(row["wait_share"]) <= 1 for row in speed)
+
+
+def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    three = Random(8, bands=("green", "red", "nir08"))
+    with pytest.raises(ValueError, match=r"3 bands \(green, red, nir08\), the network 2; use"):
+        train(config(), tmp_path, data=three, validation={}, ranks=ALONE)
+    with pytest.raises(ValueError, match=r"batch of 3 cannot be shared by 2 processes; use.* 4"):
+        train(config(batch=3), tmp_path, data=Random(8), validation={}, ranks=Ranks(0, 2, CPU))
+    with pytest.raises(ValueError, match="1 examples an epoch, fewer than a batch of 2"):
+        train(config(), tmp_path, data=Random(1), validation={}, ranks=ALONE)
+
+
+def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
+    train(config(), tmp_path, data=Random(2), validation={}, ranks=ALONE)
+    with pytest.raises(state.StateError, match=r"another seed; give --out another folder"):
+        train(config(seed=1), tmp_path, data=Random(2), validation={}, ranks=ALONE)
+
+
+def test_a_log_goes_on_after_the_step_of_the_state(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    first = log.Log(path, ("step", "loss"), 0)
+    for step in (1, 2, 3):
+        first.add({"step": step, "loss": 1 / step})
+    with path.open("a") as file:
+        file.write("4,0.2")  # killed here
+    again = log.Log(path, ("step", "loss"), 2)
+    again.add({"step": 3, "loss": 0.5})
+    assert path.read_text() == "step,loss\n1,1\n2,0.5\n3,0.5\n"
