@@ -199,7 +199,9 @@ def test_an_episode_comes_and_goes() -> None:
     recipe = draw.recipe(np.random.default_rng(8))
     with_some, without = (
         World.make(
-            replace(recipe, land=replace(recipe.land, episodes=share), flood=None), (64, 64), seed=1
+            replace(recipe, land=replace(recipe.land, parcel_ha=2.0, episodes=share), flood=None),
+            (64, 64),
+            seed=1,
         )
         for share in (1.0, 0.0)
     )
