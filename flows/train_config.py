@@ -31,7 +31,7 @@ class _TrainFile(BaseModel):
 
 def read_training(path: Path) -> TrainConfig:
     """Read and check a training file.  Raises TrainFileError with all its faults."""
-    path = shipped(path)
+    path = shipped(path, SHIPPED)
     there = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
     content = read_yaml(
         path,
@@ -41,10 +41,10 @@ def read_training(path: Path) -> TrainConfig:
     return training_of(content, path)
 
 
-def shipped(path: Path) -> Path:
-    """The file that comes with daily30 under this name, else the path itself."""
-    ours = SHIPPED / f"{path}.yaml"
-    return ours if not path.exists() and ours.parent == SHIPPED and ours.exists() else path
+def shipped(path: Path, folder: Path) -> Path:
+    """The file in ``folder`` that a bare name means; else the path itself."""
+    ours = folder / f"{path}.yaml"
+    return ours if not path.exists() and ours.parent == folder and ours.exists() else path
 
 
 def training_of(content: dict[str, Any], path: Path) -> TrainConfig:

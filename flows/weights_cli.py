@@ -89,3 +89,31 @@ def weights_parity(
     )
     if not all(one.ok for one in found):
         raise typer.Exit(DIFFERS)
+
+
+def ablate(
+    config: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG",
+            help="A training file with `variants`, or a shipped one: ablation, options.",
+        ),
+    ],
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="One folder a row; default ablation/CONFIG."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that prepare examples; 0: none besides.")
+    ] = 0,
+) -> None:
+    """Train networks that differ in one thing, score them alike, print the table.
+
+    `variants: paper` are the six rows of the paper's ablation; else each row is a name and what it
+    changes, such as `row attention: {network.attention: row}`. Run again, it goes on: a finished
+    row is not trained again.
+    """
+    from flows.ablate import run_ablation
+
+    run_ablation(config, folder=folder, device=device, workers=workers, out=out, log=log)

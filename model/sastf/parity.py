@@ -124,6 +124,8 @@ def outputs(
 def _feature(name: str, features: Features) -> Tensor:
     if name == "lr_feature":
         return features.coarse_attended
+    if features.coarse_rebuilt is None:
+        raise ValueError(f"this network has no alignment (align: false), so it makes no {name}")
     return features.coarse_rebuilt[FEATURES.index(name) - 1]
 
 
