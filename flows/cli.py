@@ -9,7 +9,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from flows.sets_cli import sets
-from flows.weights_cli import weights
+from flows.weights_cli import ablate, weights
 
 if TYPE_CHECKING:
     from pipeline.job import Job
@@ -259,6 +259,9 @@ def train(
     from flows.train import run_train
 
     run_train(config, folder=destination, device=device, workers=workers, out=out, log=log)
+
+
+app.command()(ablate)
 
 
 def _ingested_plan(job: "Job", workers: int | None) -> Any:
