@@ -9,11 +9,14 @@ A scene hides one fine image and gives a method what it may know.  One-sided sce
 pair: both references are the same and the weight of the later one is 0.
 """
 
+import json
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -202,14 +205,21 @@ READERS: Mapping[str, Callable[[Path], Iterator[Scene]]] = {
     "imagefusion-real-set1": real_set1,
 }
 
-TRAINED_ON: Mapping[str, tuple[str, ...]] = {
-    "salton-sea": ("salton", "stars"),
+GIVEN_AWAY_BY: Mapping[str, tuple[str, ...]] = {
+    "salton-sea": ("salton",),
     "kranj": ("kranj",),
     "shenzhen": ("shenzhen",),
     "tsstf": ("tsstf", "cia", "coleambally"),
-    "imagefusion-real-set1": ("imagefusion-real-set1", "real-set1"),
+    "imagefusion-real-set1": ("real-set1",),
 }
-"""Words that give a set away in the training record of a card.  TSSTF's scene looks like CIA's."""
+"""Words that give a set away in a card's training record.  TSSTF's scene looks like that of CIA."""
+
+
+def named_in(card: Mapping[str, Any], name: str) -> bool:
+    """Whether a card's training, or what its weights were chosen on, names the set."""
+    told = json.dumps(card.get("training", [])).lower().replace("_", "-")
+    words = "|".join(map(re.escape, GIVEN_AWAY_BY[name]))
+    return re.search(rf"(?<![a-z])({words})(?![a-z])", told) is not None
 
 
 def read_set(name: str, root: Path) -> list[Scene]:
