@@ -22,23 +22,31 @@ class Window(NamedTuple):
     y: slice
     x: slice
     weight: Tensor
-    """(y, x); over all windows of a block they sum to one at every pixel."""
+    """(y, x); over all windows of a block they sum to one at every pixel that one of them shows."""
 
 
 def plan_windows(
-    shape: tuple[int, int], size: int, overlap: int, *, origin: tuple[int, int]
+    shape: tuple[int, int],
+    size: int,
+    overlap: int,
+    *,
+    origin: tuple[int, int],
+    core: tuple[slice, slice] | None = None,
 ) -> list[Window]:
     """Cover a block of ``shape`` (y, x) at lattice pixel ``origin`` by equal windows, row-major.
 
     Neighbours on the lattice share ``overlap`` of their ``size`` pixels, at most half, and their
     weights rise and fall over it.  A block shorter than ``size`` has windows as long as itself.
+    Of windows that show nothing of ``core`` there are none: the others speak alone beyond it.
     """
     if not 0 <= overlap <= size // 2:
         raise ValueError(
             f"windows of {size} pixels cannot overlap by {overlap}; use 0..{size // 2}"
         )
+    cores = core or (slice(0, shape[0]), slice(0, shape[1]))
     rows, cols = (
-        _along(length, size, overlap, start) for length, start in zip(shape, origin, strict=True)
+        _along(length, size, overlap, start, inner)
+        for length, start, inner in zip(shape, origin, cores, strict=True)
     )
     return [
         Window(y, x, (down[:, None] * across[None, :]).float())
@@ -46,7 +54,9 @@ def plan_windows(
     ]
 
 
-def _along(length: int, size: int, overlap: int, origin: int) -> list[tuple[slice, Tensor]]:
+def _along(
+    length: int, size: int, overlap: int, origin: int, core: slice
+) -> list[tuple[slice, Tensor]]:
     """The windows along one axis of a block, each with its weights (pixel,) in float64."""
     if length <= size:
         return [(slice(0, length), torch.ones(length, dtype=torch.float64))]
@@ -55,12 +65,15 @@ def _along(length: int, size: int, overlap: int, origin: int) -> list[tuple[slic
     # From the window that holds the first pixel.  A window that shows no more than its overlap
     # with the next, at either end, would add nothing to it.
     for start in range(-(origin % pitch), length - overlap, pitch):
+        if start >= core.stop or start + size <= core.start:
+            continue
         place = min(max(start, 0), length - size)
         at = torch.arange(size, dtype=torch.float64) + (place - start + 0.5)
         weight = (torch.minimum(at, size - at) / max(overlap, 0.5)).clamp(0, 1)
         span = slice(place, place + size)
         total[span] += weight
         spans.append((span, weight))
+    total[total == 0] = 1  # beyond the windows of the core
     return [(span, weight / total[span]) for span, weight in spans]
 
 
