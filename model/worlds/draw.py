@@ -98,7 +98,7 @@ def _land(rng: np.random.Generator, generator: str) -> Land:
         relief="basins" if other else "river",
         fallow=rng.uniform(0, 0.25),
         zoning=rng.uniform(0.4, 0.95),
-        episodes=rng.uniform(0, 0.2),
+        episodes=rng.uniform(0, 0.5),
     )
 
 

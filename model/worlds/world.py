@@ -95,7 +95,7 @@ class World:
             soil=soil,
             fallow=fallow,
             episode_day=episode_day.astype(np.float32),
-            episode_days=np.exp(more.uniform(np.log(4), np.log(30), count)).astype(np.float32),
+            episode_days=np.exp(more.uniform(np.log(5), np.log(40), count)).astype(np.float32),
             episode=more.integers(0, 4, count).astype(np.int8),
             height_m=height_m,
             vigour=vigour,
