@@ -139,19 +139,21 @@ class Block:
         Images are F0, C0, F2, C2, C1, as in ``model.frame.Images``.  What is unknown counts as
         filled: a network is given something there too.
         """
-        images = (
-            (self.filled_before, self.fine_before),
-            (self.coarse_filled_before, self.coarse_before),
-            (self.filled_after, self.fine_after),
-            (self.coarse_filled_after, self.coarse_after),
-            (None if self.coarse_filled is None else self.coarse_filled[index], self.coarse[index]),
+        cells = None if self.coarse_filled is None else self.coarse_filled[index]
+
+        def mask(image: Array, said: Bool | None) -> Bool:
+            unknown = np.asarray(~np.isfinite(image).all(0))
+            return unknown if said is None else unknown | said
+
+        return np.stack(
+            [
+                mask(self.fine_before, self.filled_before),
+                self._on_pixels(mask(self.coarse_before, self.coarse_filled_before)),
+                mask(self.fine_after, self.filled_after),
+                self._on_pixels(mask(self.coarse_after, self.coarse_filled_after)),
+                self._on_pixels(mask(self.coarse[index], cells)),
+            ]
         )
-        unknown = [~np.isfinite(image).all(0) for _, image in images]
-        f0, c0, f2, c2, c1 = (
-            mask if said is None else mask | said
-            for mask, (said, _) in zip(unknown, images, strict=True)
-        )
-        return np.stack([f0, self._on_pixels(c0), f2, self._on_pixels(c2), self._on_pixels(c1)])
 
     def in_bands(self, bands: Sequence[str]) -> Self:
         """The same block with ``bands``, by name: 0 in those it does not hold, spread 1."""
