@@ -1,8 +1,8 @@
-"""What a method is given: the known images of one tile with its halo."""
+"""What a method is given, the known images of one tile with its halo, and what it answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,17 @@ COARSE_PAD = 3
 Three cells are 1.4 km: enough for the smoothest upsampling here (a Gaussian of half a
 cell, cut at four sigma) to give the same pixel whatever block it is asked for in.
 """
+
+
+class Fused(NamedTuple):
+    """A method's answer for a block; NaN where ``Block.known()`` is false."""
+
+    reflectance: Array
+    """(time, band, y, x)"""
+
+    sigma: Array | None
+    """(time, band, y, x) standard deviation of ``reflectance`` about the truth, so that +- 1.645
+    of it holds 90 %; None from a method that states none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model.classical.naive import NAIVE
+from model.uncertainty import Calibration
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default"
 METHODS = ("sa-stf", *NAIVE)
@@ -46,19 +47,32 @@ class MethodCard:
     halo: int
     """Fine pixels around a tile that the method wants to see."""
 
+    sigma: bool
+    """Whether it states how far each pixel may be from the truth."""
+
     sha: str
     """Identity of what computes: the method, or weights with sampler settings and seed."""
 
 
 def describe(
-    method: str, checkpoint: str | Path | None = None, *, steps: int | None = None, seed: int = 0
+    method: str,
+    checkpoint: str | Path | None = None,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    samples: int = 1,
 ) -> MethodCard:
     """The card of a method; for ``sa-stf`` of a checkpoint folder (None or "default": ours).
 
-    Raises CheckpointError for an unknown method or a folder that is no checkpoint.
+    ``samples`` of the diffusion: 0 states no sigma; 1 does where the card holds a calibration;
+    more always do, and where the card holds none it is their plain standard deviation, which is
+    far too small with a network that makes little of its noise.  Raises CheckpointError for an
+    unknown method, a folder that is no checkpoint, and samples the card is not calibrated for.
     """
     if method in NAIVE:
-        return MethodCard(name=method, bands=None, slots=False, halo=0, sha=f"naive:{method}")
+        return MethodCard(
+            name=method, bands=None, slots=False, halo=0, sigma=False, sha=f"naive:{method}"
+        )
     if method != "sa-stf":
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
     folder = locate(checkpoint)
@@ -73,14 +87,39 @@ def describe(
     slots = bool(card.get("slots", False))
     computes = {key: card[key] for key in ("bands", "frame", "network", "sampling")}
     computes["slots"] = slots
+    calibration = calibration_of(folder, card, samples)
+    sigma = samples > 1 or calibration is not None
+    if sigma:
+        computes["sigma"] = [samples, None if calibration is None else calibration.to_dict()]
     text = json.dumps([weights, computes, steps or own, seed], sort_keys=True)
     return MethodCard(
         name=method,
         bands=tuple(card["bands"]),
         slots=slots,
         halo=card["sampling"]["halo_px"],
+        sigma=sigma,
         sha=hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def calibration_of(folder: Path, card: dict[str, Any], samples: int) -> Calibration | None:
+    """The card's calibration for so many samples; None for 0, and where the card has none at all.
+
+    Raises CheckpointError where it has one for other numbers only, or an outdated one.
+    """
+    known = {one["samples"]: one for one in card.get("uncertainty", ())}
+    if not known or not samples:
+        return None
+    if samples not in known:
+        raise CheckpointError(
+            f"samples={samples}: the card of {folder} is calibrated for "
+            f"{' and '.join(map(str, sorted(known)))}; use that, 0 for no uncertainty, or run "
+            f"daily30 weights calibrate {folder} --worlds POOL --samples {samples}"
+        )
+    try:
+        return Calibration.from_dict(known[samples])
+    except ValueError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
 
 
 def locate(checkpoint: str | Path | None) -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from model.block import Array, Block
+from model.block import Block, Fused
 from model.card import METHODS, CheckpointError
 from model.classical.naive import NAIVE, NaiveFuser
 
@@ -26,8 +26,8 @@ class Fuser(Protocol):
     def sha(self) -> str:
         """Identity of what computes; equal to ``model.card.describe(...).sha``."""
 
-    def fuse(self, block: Block) -> Array:
-        """(time, band, y, x) float32 reflectance, NaN where ``block.known()`` is false."""
+    def fuse(self, block: Block) -> Fused:
+        """float32 reflectance and its sigma, NaN where ``block.known()`` is false."""
 
 
 def load_fuser(
@@ -37,11 +37,13 @@ def load_fuser(
     device: str = "auto",
     steps: int | None = None,
     seed: int = 0,
+    samples: int = 1,
 ) -> Fuser:
     """A method by name; ``sa-stf`` with a checkpoint folder (None or "default": ours).
 
     ``device``: "cpu", "cuda" or "auto", a GPU when there is one.  ``steps``: sampling steps,
-    None for the card's.  Raises CheckpointError for what cannot be loaded.
+    None for the card's.  ``samples``: draws of the diffusion; reflectance is the first one's, sigma
+    as ``model.card.describe`` says.  Raises CheckpointError for what cannot be loaded.
     """
     if method in NAIVE:
         return NaiveFuser(name=method)
@@ -49,4 +51,4 @@ def load_fuser(
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
     from model.sastf.fuser import SastfFuser  # torch takes two seconds to import
 
-    return SastfFuser.load(checkpoint, device=device, steps=steps, seed=seed)
+    return SastfFuser.load(checkpoint, device=device, steps=steps, seed=seed, samples=samples)

@@ -12,19 +12,28 @@ SQUARE = 64
 """Fine pixels along the side of a square drawn from one stream."""
 
 
-def noise_field(seed: int, origin: tuple[int, int], bands: int, y: int, x: int) -> Array:
-    """Standard normal noise (band, y, x) at fine pixel ``origin`` (row, col) of the lattice."""
+def noise_field(
+    seed: int, origin: tuple[int, int], bands: int, y: int, x: int, *, sample: int = 0
+) -> Array:
+    """Standard normal noise (band, y, x) at fine pixel ``origin`` (row, col) of the lattice.
+
+    ``sample`` counts draws of the same place, each a stream of its own.
+    """
     first = [at // SQUARE for at in origin]
     last = [(at + size - 1) // SQUARE for at, size in zip(origin, (y, x), strict=True)]
     rows = [
-        np.concatenate([_square(seed, row, col, bands) for col in range(first[1], last[1] + 1)], 2)
+        np.concatenate(
+            [_square(seed, row, col, bands, sample) for col in range(first[1], last[1] + 1)], 2
+        )
         for row in range(first[0], last[0] + 1)
     ]
     top, left = origin[0] - first[0] * SQUARE, origin[1] - first[1] * SQUARE
     return np.concatenate(rows, 1)[:, top : top + y, left : left + x]
 
 
-def _square(seed: int, row: int, col: int, bands: int) -> Array:
+def _square(seed: int, row: int, col: int, bands: int, sample: int) -> Array:
     place = (row % 2**32) << 32 | (col % 2**32)
-    generator = np.random.Generator(np.random.Philox(key=(seed % 2**64) << 64 | place))
+    # A square draws far fewer than 2^192 numbers, so samples never meet.
+    philox = np.random.Philox(key=(seed % 2**64) << 64 | place, counter=sample << 192)
+    generator = np.random.Generator(philox)
     return generator.standard_normal((bands, SQUARE, SQUARE), dtype=np.float32)

@@ -74,7 +74,8 @@ def _fuse_tile(task: FuseTask, device: str) -> FuseReport:
         fused = fuser_for(job.method, recipe.sha, device).fuse(inputs.block)
     answered = time.perf_counter()
     late = np.full(len(task.days), task.status is Status.PROVISIONAL)
-    layers = finish(inputs, fused, bands=recipe.bands, provisional=late)
+    reflectance = None if fused is None else fused.reflectance
+    layers = finish(inputs, reflectance, bands=recipe.bands, provisional=late)
     tile = address.tile
     write_block(job.cube, layers, days=task.days, y=tile.y, x=tile.x)
     written = time.perf_counter()

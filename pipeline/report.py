@@ -143,7 +143,7 @@ def _panels(job: Job, day: date) -> DayPanels:
         cells = block.coarse[0][:, COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
         assert cells.shape[1:] == (rows.stop - rows.start, cols.stop - cols.start)
         coarse[at] = cells.repeat(job.grid.ratio, 1).repeat(job.grid.ratio, 2)
-        anomaly[at] = load_fuser("anomaly").fuse(block)[0]
+        anomaly[at] = load_fuser("anomaly").fuse(block).reflectance[0]
         dates.append((choice.before[0], choice.after[0]))
     if not dates:
         raise ValueError(f"no tile of {job.cube} was fused on {day}: there is nothing to show")

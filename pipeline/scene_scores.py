@@ -91,7 +91,7 @@ def score(scenes: Iterable[Scene], fusers: Mapping[str, Fuser]) -> list[Row]:
 def scene_errors(scene: Scene, fusers: Mapping[str, Fuser]) -> dict[str, SceneErrors]:
     """Errors of each method on the pixels that are known and that all of them answered."""
     truth = scene.truth[0]
-    answers = {name: fuser.fuse(scene.block)[0] for name, fuser in fusers.items()}
+    answers = {name: fuser.fuse(scene.block).reflectance[0] for name, fuser in fusers.items()}
     finite = [np.isfinite(image).all(0) for image in (truth, *answers.values())]
     scored = np.logical_and.reduce(finite)
     if not scored.any():

@@ -111,7 +111,7 @@ def _compare(task: _Comparison) -> Sums:
     y, x = address.tile.y, address.tile.x
     inputs = read_block(job.inputs, job.grid, address, centre=task.centre, spread=task.spread)
     assert inputs.block is not None
-    answers = {name: load_fuser(name).fuse(inputs.block) for name in _names(job)[1:]}
+    answers = {name: load_fuser(name).fuse(inputs.block).reflectance for name in _names(job)[1:]}
     cube, truth = zarr.open_group(job.cube, mode="r"), zarr.open_group(task.truth, mode="r")
     cube_days, truth_days = day_axis(cube), day_axis(truth)
     window = _window(truth, job, y, x)

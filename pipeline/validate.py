@@ -260,7 +260,7 @@ def _compare(task: _HoldOut, device: str) -> list[list[Moments]]:
             )
         inputs = blocks[halo]
         assert inputs.block is not None
-        answer = fuser_for(method, sha, device).fuse(inputs.block)[0]
+        answer = fuser_for(method, sha, device).fuse(inputs.block).reflectance[0]
         answers.append(answer[(slice(None), *inputs.core)])
     inputs = blocks[task.methods[0][2]]
     seen = inputs.observed[0]

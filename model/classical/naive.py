@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.block import Array, Block
+from model.block import Array, Block, Fused
 from model.upsample import bilinear, smooth
 
 
@@ -86,8 +86,8 @@ class NaiveFuser:
         """The formula is the name."""
         return f"naive:{self.name}"
 
-    def fuse(self, block: Block) -> Array:
-        """(time, band, y, x) reflectance, NaN where ``block.known()`` is false."""
+    def fuse(self, block: Block) -> Fused:
+        """Reflectance alone: a formula does not say how far it may be off."""
         predict = NAIVE[self.name]
         fused = np.stack([predict(day_of(block, i)) for i in range(len(block.days))])
-        return np.where(block.known()[:, None], fused, np.float32(np.nan))
+        return Fused(np.where(block.known()[:, None], fused, np.float32(np.nan)), None)

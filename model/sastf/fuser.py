@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from model import checkpoint as checkpoints
-from model.block import Array, Block, Bool
-from model.card import describe, locate
+from model.block import Array, Block, Bool, Fused
+from model.card import calibration_of, describe, locate
 from model.diffusion import Schedule, sample, sampling_steps, schedule_of
 from model.frame import Frame, Images, View, frame_of
 from model.noise import noise_field
 from model.sastf.conditions import condition_vector
 from model.sastf.network import Features, Network, References
+from model.uncertainty import Calibration, KnownDay, features
 from model.upsample import fill_nearest, smooth
 from model.windows import cut, merged, plan_windows
 
@@ -48,15 +49,25 @@ class SastfFuser:
     window: int
     overlap: int
     seed: int
+    samples: int
+    """Draws of the diffusion; 0 is one, and no sigma."""
+    calibration: Calibration | None
+    """What turns a pixel's features, and the samples' deviation if there are several, to sigma."""
     device: torch.device
     windows_at_once: int
 
     @classmethod
     def load(
-        cls, checkpoint: str | Path | None, *, device: str, steps: int | None, seed: int
+        cls,
+        checkpoint: str | Path | None,
+        *,
+        device: str,
+        steps: int | None,
+        seed: int,
+        samples: int,
     ) -> Self:
         """Read a checkpoint; see ``model.fuser.load_fuser``."""
-        card = describe("sa-stf", checkpoint, steps=steps, seed=seed)
+        card = describe("sa-stf", checkpoint, steps=steps, seed=seed, samples=samples)
         network, full = checkpoints.load(locate(checkpoint))
         where = torch.device(
             device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
@@ -78,17 +89,21 @@ class SastfFuser:
             window=sampling["window_px"],
             overlap=sampling["overlap_px"],
             seed=seed,
+            samples=samples,
+            calibration=calibration_of(locate(checkpoint), full, samples),
             device=where,
             windows_at_once=WINDOWS_AT_ONCE[where.type],
         )
 
     @torch.inference_mode()
-    def fuse(self, block: Block) -> Array:
-        """(time, band, y, x) reflectance, NaN where ``block.known()`` is false.
+    def fuse(self, block: Block) -> Fused:
+        """Reflectance of the first sample, and sigma as ``model.card.describe`` says.
 
-        Raises ValueError for a block of other bands than the network's.
+        The reflectance is not the samples' mean: asking for sigma would change the product, and
+        the mean measures the same (README).  Raises ValueError for a block of other bands than
+        the network's.
         """
-        answered, unknown = self._slots_of(block), ~block.known()
+        asked, answered, unknown = block, self._slots_of(block), ~block.known()
         present = np.zeros(len(self.bands), np.bool_)
         present[answered] = True
         block = block.in_bands(self.bands)
@@ -105,10 +120,14 @@ class SastfFuser:
             windows[first : first + self.windows_at_once]
             for first in range(0, len(windows), self.windows_at_once)
         ]
-        noise = self._to_device(noise_field(self.seed, block.origin, *block.fine_before.shape))
+        noises = [
+            noise_field(self.seed, block.origin, *block.fine_before.shape, sample=number)
+            for number in range(max(self.samples, 1))
+        ]
         steps = sampling_steps(self.schedule.steps, self.steps)
         references: list[References] = []
-        fused = np.empty(block.shape, np.float32)
+        fused = np.empty(asked.shape, np.float32)
+        sigma = np.empty_like(fused) if self.samples > 1 or self.calibration else None
         for index, day in enumerate(block.days):
             coarse = self._to_device(smooth(block.coarse[index], block.ratio))
             view = self._view(images._replace(coarse=coarse), block, index, present)
@@ -123,13 +142,28 @@ class SastfFuser:
             ]
             conditions = self._conditions(block, day, present)
             denoise = partial(self._denoise, view, features, conditions)
-            answer = sample(
-                merged(denoise, groups), view.start, view.hide(noise), steps, self.schedule
-            )
-            image = view.to_reflectance(torch.lerp(view.start, answer, self.kappa))
-            fused[index] = image[0, :, : block.shape[2], : block.shape[3]].cpu()
-        fused = fused[:, answered]
-        return np.where(unknown[:, None], np.float32(np.nan), fused)
+            images_of_day = []
+            for noise in noises:
+                hidden = view.hide(self._to_device(noise))
+                answer = sample(merged(denoise, groups), view.start, hidden, steps, self.schedule)
+                image = view.to_reflectance(torch.lerp(view.start, answer, self.kappa))
+                inside = image[0, answered, : block.shape[2], : block.shape[3]]
+                images_of_day.append(inside.cpu().numpy())
+            fused[index] = images_of_day[0]
+            if sigma is not None:
+                sigma[index] = self._sigma(asked, index, np.stack(images_of_day))
+        for values in (fused,) if sigma is None else (fused, sigma):
+            values[np.broadcast_to(unknown[:, None], values.shape)] = np.nan
+        return Fused(fused, sigma)
+
+    def _sigma(self, block: Block, index: int, samples: Array) -> Array:
+        """(band, y, x) of a day, from its samples (sample, band, y, x) in the block's bands."""
+        deviation = samples.std(axis=0, ddof=1) if len(samples) > 1 else None
+        if self.calibration is None:
+            assert deviation is not None
+            return np.asarray(deviation)
+        values = features(KnownDay.of(block, index), samples[0], deviation)
+        return self.calibration.sigma(values, block.bands)
 
     def _slots_of(self, block: Block) -> list[int]:
         """Where each band of the block stands in the network."""

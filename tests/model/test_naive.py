@@ -11,7 +11,7 @@ from tests.model.makers import make_block
 
 
 def fuse(method: str, block) -> np.ndarray:
-    return load_fuser(method).fuse(block)
+    return load_fuser(method).fuse(block).reflectance
 
 
 def test_formulas_are_those_of_the_book() -> None:

@@ -420,4 +420,4 @@ def test_an_imported_checkpoint_fuses_a_block(state: State, tmp_path: Path) -> N
     import_official(tmp_path / "a.pth", tmp_path / "w", groups=GROUPS)
     fuser = load_fuser("sa-stf", tmp_path / "w", steps=2)
     block = make_block(y=32, x=48, days=(2,))
-    assert np.isfinite(np.asarray(fuser.fuse(block))).all()
+    assert np.isfinite(np.asarray(fuser.fuse(block).reflectance)).all()

@@ -113,7 +113,7 @@ def fuser(tmp_path_factory: pytest.TempPathFactory) -> SastfFuser:
 def shared(fuser: SastfFuser, region: Block, tiles: tuple[slice, slice]) -> tuple[Array, Array]:
     """The pixels that two blocks of a region, overlapping along x, both hold."""
     rows = slice(0, region.fine_before.shape[1])
-    left, right = (fuser.fuse(part(region, rows, tile)) for tile in tiles)
+    left, right = (fuser.fuse(part(region, rows, tile)).reflectance for tile in tiles)
     return left[..., tiles[1].start - tiles[0].start :], right[
         ..., : tiles[0].stop - tiles[1].start
     ]
@@ -132,4 +132,6 @@ def test_two_blocks_agree_where_both_hold_the_windows_whole(fuser: SastfFuser) -
 
 @pytest.mark.parametrize(("y", "x"), [(16, 16), (16, 96), (48, 64), (32, 48)])
 def test_regions_no_larger_than_a_window_are_fused_too(fuser: SastfFuser, y: int, x: int) -> None:
-    assert np.isfinite(fuser.fuse(make_block(y=y, x=x, days=(2,), origin=(-48, 16)))).all()
+    assert np.isfinite(
+        fuser.fuse(make_block(y=y, x=x, days=(2,), origin=(-48, 16))).reflectance
+    ).all()

@@ -1,0 +1,304 @@
+"""How far a fused pixel may be from the truth: a calibrated standard deviation a pixel and band.
+
+What makes an error likely is known before the error is: how much the references differ, how long
+ago they were seen, what the coarse sensor saw beyond a straight line in time, how rough the ground
+is, how much the network added, whether something was filled, and how far K samples of the
+diffusion lie apart.  ``features`` says these in numbers; ``fit`` learns from errors on simulated
+worlds, where the truth is known, what each is worth; ``Calibration.sigma`` applies it.
+
+The model of a band is log-linear with every feature held within the range it was fitted on, so
+that nothing runs away on ground of another kind:
+
+    log q = a + sum_j b_j clip(feature_j, low_j, high_j)        sigma = q / 1.645
+
+q is fitted as the 90 % quantile of the absolute error (quantile regression), so that the interval
+of +- 1.645 sigma covers 90 % wherever the features tell places apart, whatever the shape of the
+errors; on Gaussian errors sigma is their standard deviation.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+from model.block import Array, Block, Bool
+from model.proper_scores import SHARE, Z90
+from model.upsample import fill_nearest, smooth
+
+FEATURES = (
+    "change",  # |F2 - F0| of the pixel and band
+    "change, all bands",
+    "change, around",  # root mean square over about a coarse cell
+    "anomaly",  # |C1 - (1 - w) C0 - w C2|: the coarse change that time alone does not explain
+    "anomaly, all bands",
+    "disagreement",  # between the sensors about the change from t0 to t2, on a coarse cell
+    "disagreement, all bands",
+    "texture",  # standard deviation of the references around the pixel
+    "edge",  # slope of the references at the pixel: what a shift of the grid would cost
+    "correction",  # |fused - linear interpolation|
+    "level",  # reflectance itself: gains and haze scale with it
+    "spread",  # of the region
+    "days to the nearer reference",
+    "days to the farther reference",
+    "one-sided",
+    "fine filled",
+    "coarse filled",
+    "sample deviation",  # 0 weight where there is a single sample
+)
+"""Amplitudes are in units of the region's spread, and logarithms."""
+
+Amplitude = NDArray[np.floating[Any]]
+
+FLOOR = 0.02
+"""Amplitudes below this share of the spread are all the same."""
+LEVEL_FLOOR = 0.005
+DEVIATION_FLOOR = 1e-4
+ERROR_FLOOR = 2e-4
+"""Two counts: below, the size of an error is rounding."""
+
+
+class Known(Protocol):
+    """The images of a target day on the fine grid, no NaN; ``model.training.Example`` is one."""
+
+    @property
+    def fine_before(self) -> Array: ...
+    @property
+    def coarse_before(self) -> Array: ...
+    @property
+    def fine_after(self) -> Array: ...
+    @property
+    def coarse_after(self) -> Array: ...
+    @property
+    def coarse(self) -> Array: ...
+    @property
+    def filled(self) -> Bool: ...
+    @property
+    def spread(self) -> Array: ...
+    @property
+    def days(self) -> tuple[int, int, int]: ...
+    @property
+    def ratio(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDay:
+    """A target day of a block as ``Known``; arrays as in ``model.training.Example``."""
+
+    fine_before: Array
+    coarse_before: Array
+    fine_after: Array
+    coarse_after: Array
+    coarse: Array
+    filled: Bool
+    spread: Array
+    days: tuple[int, int, int]
+    ratio: int
+
+    @classmethod
+    def of(cls, block: Block, index: int) -> Self:
+        """Unknown pixels take their nearest known, as for a network."""
+        return cls(
+            fine_before=fill_nearest(block.fine_before),
+            coarse_before=smooth(block.coarse_before, block.ratio),
+            fine_after=fill_nearest(block.fine_after),
+            coarse_after=smooth(block.coarse_after, block.ratio),
+            coarse=smooth(block.coarse[index], block.ratio),
+            filled=block.filled(index),
+            spread=block.spread,
+            days=(block.day_before, block.days[index], block.day_after),
+            ratio=block.ratio,
+        )
+
+
+def features(
+    known: Known, fused: Array, deviation: Array | None = None, bands: Sequence[int] | None = None
+) -> Array:
+    """(feature, band, y, x) float32 in the order of ``FEATURES``.
+
+    ``fused`` (band, y, x) reflectance; ``deviation`` the standard deviation over samples, None
+    for a single one.  ``bands``: which of the images' bands count, None for all.  A pixel's
+    features depend on what lies within half a coarse cell of it and on no more.
+    """
+    at = slice(None) if bands is None else list(bands)
+    f0, c0, f2, c2, c1 = (
+        np.asarray(image[at], np.float32)
+        for image in (
+            known.fine_before,
+            known.coarse_before,
+            known.fine_after,
+            known.coarse_after,
+            known.coarse,
+        )
+    )
+    fused, spread = fused[at], known.spread[at].astype(np.float32)
+    t0, t1, t2 = known.days
+    w = np.float32((t1 - t0) / (t2 - t0) if t2 != t0 else 0.0)
+    unit = np.float32(1) / spread[:, None, None]
+    change = (f2 - f0) * unit
+    anomaly = (c1 - (1 - w) * c0 - w * c2) * unit
+    disagreement = _around(change, known.ratio) - (c2 - c0) * unit
+    middle = 0.5 * (f0 + f2) * unit
+    variance = _around(middle**2, known.ratio) - _around(middle, known.ratio) ** 2
+    along_y, along_x = np.gradient(middle, axis=(1, 2))
+    spans = sorted((abs(t1 - t0), abs(t2 - t1)))
+    f0_filled, c0_filled, f2_filled, c2_filled, c1_filled = known.filled
+    found = (
+        _log_size(change**2),
+        _log_size((change**2).mean(0)),
+        _log_size(_around(change**2, known.ratio)),
+        _log_size(anomaly**2),
+        _log_size((anomaly**2).mean(0)),
+        _log_size(disagreement**2),
+        _log_size((disagreement**2).mean(0)),
+        _log_size(np.maximum(variance, 0)),
+        _log_size(along_y**2 + along_x**2),
+        _log_size(((fused - (1 - w) * f0 - w * f2) * unit) ** 2),
+        np.log(np.maximum(fused, np.float32(LEVEL_FLOOR))),
+        np.log(spread)[:, None, None],
+        np.log1p(np.float32(spans[0])),
+        np.log1p(np.float32(spans[1])),
+        np.float32(t0 == t2),
+        f0_filled | f2_filled,
+        c0_filled | c2_filled | c1_filled,
+        np.float32(0) if deviation is None else np.log(deviation[at] * unit + DEVIATION_FLOOR),
+    )
+    answer = np.empty((len(FEATURES), *fused.shape), np.float32)
+    for place, values in enumerate(found):
+        answer[place] = values
+    return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What each feature is worth, by band: all that is needed to state sigma."""
+
+    bands: tuple[str, ...]
+
+    samples: int
+    """Of the diffusion, from which the deviation came; 1: none."""
+
+    intercept: Array
+    """(band,)"""
+
+    slope: Array
+    """(band, feature)"""
+
+    low: Array
+    """(band, feature) smallest and"""
+
+    high: Array
+    """(band, feature) largest value that counts."""
+
+    def sigma(self, values: Array, bands: Sequence[str]) -> Array:
+        """(band, y, x) or (band, pixel) standard deviation, reflectance.
+
+        ``values`` (feature, band, ...) as ``features`` makes them, for ``bands`` by name.
+        """
+        answer = np.empty(values.shape[1:], np.float32)
+        for place, band in enumerate(bands):
+            own = self.bands.index(band)
+            total = np.full(values.shape[2:], self.intercept[own], np.float32)
+            for number in range(len(FEATURES)):
+                if slope := self.slope[own, number]:
+                    low, high = self.low[own, number], self.high[own, number]
+                    total += slope * np.clip(values[number, place], low, high)
+            answer[place] = np.exp(total)
+        return answer / np.float32(Z90)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, for the card; ``from_dict`` gives an equal one."""
+        arrays = {
+            name: np.round(getattr(self, name).astype(float), 5).tolist()
+            for name in ("slope", "low", "high")
+        }
+        return {
+            "bands": list(self.bands),
+            "samples": self.samples,
+            "features": list(FEATURES),
+            "intercept": np.round(self.intercept.astype(float), 5).tolist(),
+            **arrays,
+        }
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Self:
+        """Raises ValueError for coefficients of other features than this code computes."""
+        if tuple(known["features"]) != FEATURES:
+            raise ValueError(
+                "the card's uncertainty was calibrated on other features than this version "
+                "computes; calibrate again: daily30 weights calibrate DIR --worlds POOL"
+            )
+        arrays = {
+            name: np.array(known[name], np.float32)
+            for name in ("intercept", "slope", "low", "high")
+        }
+        return cls(bands=tuple(known["bands"]), samples=known["samples"], **arrays)
+
+
+def fit(
+    values: Array, errors: Array, *, bands: Sequence[str], samples: int = 1, ridge: float = 1e-3
+) -> Calibration:
+    """Quantile regression of the absolute error on the features, each band by itself.
+
+    ``values`` (feature, band, pixel), ``errors`` (band, pixel), NaN where the truth is unknown.
+    ``ridge``: how strongly the coefficients of standardised features are held near 0; it settles
+    those that say the same.  Raises ValueError for a band with too few pixels.
+    """
+    count = len(FEATURES)
+    slope, low, high = (np.zeros((len(bands), count), np.float32) for _ in range(3))
+    intercept = np.zeros(len(bands), np.float32)
+    for place, band in enumerate(bands):
+        known = np.isfinite(errors[place])
+        if known.sum() < 100 * count:
+            raise ValueError(
+                f"{known.sum()} pixels of {band} have a known error, {100 * count} are needed to "
+                "calibrate; take more examples, or larger patches"
+            )
+        x = values[:, place, known].astype(np.float64).T
+        y = np.log(np.abs(errors[place, known].astype(np.float64)) + ERROR_FLOOR)
+        low[place], high[place] = np.quantile(x, (0.005, 0.995), axis=0)
+        # A mark that is rarely set lies outside both quantiles, and still counts.
+        rare = low[place] == high[place]
+        low[place, rare], high[place, rare] = x.min(0)[rare], x.max(0)[rare]
+        x = np.clip(x, low[place], high[place])
+        centre, scale = x.mean(0), x.std(0)
+        says = scale > 1e-6
+        design = np.ones((len(x), 1 + says.sum()))
+        design[:, 1:] = (x[:, says] - centre[says]) / scale[says]
+        found = _quantile_regression(design, y, ridge)
+        slope[place, says] = found[1:] / scale[says]
+        intercept[place] = found[0] - slope[place] @ centre
+    return Calibration(
+        bands=tuple(bands), samples=samples, intercept=intercept, slope=slope, low=low, high=high
+    )
+
+
+def _quantile_regression(
+    design: NDArray[np.float64], y: NDArray[np.float64], ridge: float, rounds: int = 25
+) -> NDArray[np.float64]:
+    """Coefficients of the 90 % quantile of ``y`` by iteratively reweighted least squares.
+
+    The last step makes the first coefficient, the intercept, exact: 90 % of ``y`` lie below.
+    """
+    penalty = ridge * len(y) * np.eye(design.shape[1])
+    penalty[0, 0] = 0.0
+    found = np.linalg.solve(design.T @ design + penalty, design.T @ y)
+    for _ in range(rounds):
+        left = y - design @ found
+        weight = np.where(left > 0, SHARE, 1 - SHARE) / np.maximum(np.abs(left), 0.05)
+        weighted = design * weight[:, None]
+        found = np.linalg.solve(weighted.T @ design + penalty, weighted.T @ y)
+    found[0] += np.quantile(y - design @ found, SHARE)
+    return np.asarray(found)
+
+
+def _around(image: Amplitude, ratio: int) -> Amplitude:
+    """Mean over a square of about one coarse cell centred on each pixel of (band, y, x)."""
+    size = 2 * (ratio // 2) + 1
+    return np.asarray(uniform_filter(image, (0, size, size), mode="nearest"))
+
+
+def _log_size(square: Amplitude) -> Array:
+    return np.asarray(0.5 * np.log(square + np.float32(FLOOR**2)), np.float32)
