@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from model.card import MethodCard
+from model.card import describe
 from pipeline.job import Job, JobError, Method, Source
 from pipeline.recipe import check_bands
 from tests.synthetic import day, make_grid
 
-CARD = MethodCard(name="sa-stf", bands=("green", "red", "nir08"), slots=False, halo=0, sha="")
+CARD = replace(describe("linear"), name="sa-stf", bands=("green", "red", "nir08"))
 
 
 @pytest.fixture
