@@ -261,6 +261,49 @@ def train(
     run_train(config, folder=destination, device=device, workers=workers, out=out, log=log)
 
 
+@app.command("train-region")
+def train_region(
+    region: Region,
+    training: Annotated[
+        Path,
+        typer.Option(metavar="CONFIG", help="A training file whose data are `scenes: region`."),
+    ] = Path("region"),
+    start: Annotated[
+        str, typer.Option(help="Checkpoint to go on from: default, a folder, or none.")
+    ] = "default",
+    hide: Annotated[
+        str, typer.Option(metavar="DATES", help="Fine dates to use for nothing, 2023-05-24,...")
+    ] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    workers: Workers = None,
+) -> None:
+    """Train weights for a region on its own images; leaves NAME-weights beside the cube.
+
+    Then put `checkpoint: NAME-weights` into the region file and fuse. Clear dates are held out
+    for choosing and for a test; nothing of them is trained on. Run again, it goes on.
+    """
+    from flows.config import region_job
+    from flows.region_training import run_train_region
+
+    job = region_job(region)
+    weights = run_train_region(
+        job,
+        training=training,
+        start=start,
+        hidden=hide.split(",") if hide else (),
+        device=device,
+        workers=workers,
+        out=out,
+        log=log,
+    )
+    log.print(
+        f"Next: put `checkpoint: {weights.name}` into {region}, then daily30 fuse {region}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 app.command()(ablate)
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pipeline.fuse import FuseReport
 from pipeline.ingest import IngestReport
 
-Stage = Literal["search", "ingest", "plan", "fuse", "publish"]
+Stage = Literal["search", "ingest", "plan", "fuse", "publish", "cut"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Progress:
 
     done: int
     total: int
-    """Scenes' blocks while ingesting, tile-days while fusing."""
+    """Scenes' blocks while ingesting, tile-days while fusing, triplets while cutting."""
 
     days_done: int = 0
     days_total: int = 0

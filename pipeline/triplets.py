@@ -34,6 +34,7 @@ from pipeline.grid import Grid, Tile
 from pipeline.images import day_axis, open_input, read_array
 from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError
+from pipeline.progress import OnProgress, Progress
 from pipeline.recipe import Recipe
 from pipeline.references import BlockAddress, coarse_known, read_block, region_statistics
 from pipeline.survey import Survey
@@ -94,12 +95,12 @@ def cut_triplets(
     *,
     rules: TripletRules | None = None,
     ex: Executor | None = None,
-    on_scene: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> SceneSet:
     """Write the scene set ``out`` from the input cubes of ``job``, which must have been ingested.
 
-    ``on_scene`` is told how many scenes are done, of how many.  Raises NotIngestedError, and
-    JobError where the region or its clear dates are too few for a split.
+    Raises NotIngestedError, and JobError where the region is too small for a patch or its clear
+    dates are too few for a split.
     """
     rules, out = rules or TripletRules(), out.absolute()
     patch = patch_of(job.grid, rules.patch_px)
@@ -129,7 +130,7 @@ def cut_triplets(
             patch=patch,
             rules=rules,
         )
-        scenes = _gathered(cuts, write, ex, on_scene)
+        scenes = _gathered(cuts, write, ex, on_progress)
         if not {"train", "validation"} <= {scene.split for scene in scenes}:
             raise JobError(
                 f"no patch of {patch} pixels of {job.name} is known on {rules.min_known:.0%} of "
@@ -307,19 +308,20 @@ def _gathered(
     cuts: Sequence[_Cut],
     write: Callable[[_Cut], Scene | None],
     ex: Executor | None,
-    on_scene: Callable[[int, int], None] | None,
+    on_progress: OnProgress | None,
 ) -> tuple[Scene, ...]:
     """The scenes that came out, in the order of the cuts."""
     if ex is None:
         with executor(scheduler="synchronous") as here:
-            return _gathered(cuts, write, here, on_scene)
+            return _gathered(cuts, write, here, on_progress)
     made: dict[str, Scene | None] = {}
     for outcome in ex.map(partial(_told, write), cuts):
         if outcome.result is None:
             raise RuntimeError(outcome.error)
         made[outcome.task.name] = outcome.result[0]
-        if on_scene is not None:
-            on_scene(len(made), len(cuts))
+        if on_progress is not None:
+            day = outcome.task.address.days[0]
+            on_progress(Progress(stage="cut", done=len(made), total=len(cuts), day=day))
     return tuple(scene for cut in cuts if (scene := made[cut.name]) is not None)
 
 

@@ -28,7 +28,7 @@ def reflectance(day: int, rows: int) -> np.ndarray:
     return np.stack([base * (1 + band / 10) + 0.004 * day for band in range(len(BANDS))])
 
 
-def _write(path: Path, pixels: np.ndarray, metres: float) -> None:
+def write_image(path: Path, pixels: np.ndarray, metres: float) -> None:
     profile = {
         "driver": "GTiff",
         "count": len(BANDS),
@@ -54,7 +54,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for day in days:
             stamp = START + timedelta(days=day)
             rows = SIDE if name == "fine" else SIDE // 16
-            _write(folder / name / f"{name}_{stamp:%Y%m%d}.tif", reflectance(day, rows), metres)
+            write_image(
+                folder / name / f"{name}_{stamp:%Y%m%d}.tif", reflectance(day, rows), metres
+            )
     return folder
 
 
