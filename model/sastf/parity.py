@@ -83,7 +83,7 @@ def read_arrays(golden: Path) -> dict[str, NDArray[np.floating]]:
     if not golden.is_file():
         raise ValueError(f"there is no file {golden}")
     try:
-        with np.load(golden, allow_pickle=False) as file:
+        with golden.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (AttributeError, BadZipFile, EOFError, OSError, ValueError) as error:
         raise ValueError(f"{golden} is no whole .npz of numbers: {error}") from error

@@ -304,6 +304,7 @@ def made(network: Network, arrays: dict[str, np.ndarray], *, double: bool) -> di
         (8, 8, (32, 80), 2),
         (8, 8, (96, 96), 1),
         (16, 4, (48, 16), 3),
+        (32, 32, (96, 64), 1),
         (64, 32, (16, 16), 1),
     ],
 )
