@@ -91,8 +91,9 @@ def degrade(
     fine: Tensor, coarse: Tensor, noise: Tensor, t: int | Tensor, schedule: Schedule
 ) -> Tensor:
     """The forward path: ``fine`` after ``t`` steps; ``t`` one number or one a sample."""
+    at = torch.as_tensor(t, device="cpu")
     alpha, beta = (
-        torch.as_tensor(values, dtype=fine.dtype)[torch.as_tensor(t)].reshape(-1, 1, 1, 1)
+        torch.as_tensor(values, dtype=fine.dtype)[at].reshape(-1, 1, 1, 1).to(fine.device)
         for values in (schedule.alpha, schedule.beta)
     )
     return fine + alpha * (coarse - fine) + beta * noise

@@ -8,7 +8,7 @@ F_d     Features.deep                 fused at level 5
 S^l     Features.shallow              fused at levels 1 to 4
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,16 @@ class Features(NamedTuple):
     coarse_rebuilt: tuple[Tensor, Tensor] | None
     """Coarse target as each alignment rebuilds it (the paper's time loss compares the two); None
     for a network that does not align."""
+
+    def rows(self, rows: Tensor) -> Self:
+        """Of some of the batch, for ``denoise``."""
+        return type(self)(
+            self.deep[rows],
+            tuple(level[rows] for level in self.shallow),
+            self.coarse[rows],
+            self.coarse_attended[rows],
+            self.coarse_rebuilt and (self.coarse_rebuilt[0][rows], self.coarse_rebuilt[1][rows]),
+        )
 
 
 class ShallowFusion(nn.Module):

@@ -47,6 +47,7 @@ class Batch:
     ratio: tuple[int, ...]
     noise: Tensor
     uniform: Tensor
+    """As in ``Draws``."""
 
     @property
     def weight(self) -> Tensor:
@@ -61,16 +62,16 @@ class Batch:
         return self.truth.isfinite() & self.present[:, :, None, None]
 
     def to(self, device: torch.device) -> Self:
-        """On another device."""
+        """On another device; the uniform numbers stay on the CPU, where they are decided on."""
         if device.type == "cpu":
             return self
         moved = {
             name: getattr(self, name).to(device, non_blocking=True)
             for name in self.__dataclass_fields__
-            if name not in ("images", "ratio")
+            if name not in ("images", "ratio", "uniform")
         }
         images = Images(*(image.to(device, non_blocking=True) for image in self.images))
-        return type(self)(images=images, ratio=self.ratio, **moved)
+        return type(self)(images=images, ratio=self.ratio, uniform=self.uniform, **moved)
 
     def pin_memory(self) -> Self:
         """What torch's loader calls on CUDA machines, so that copies overlap with computing."""

@@ -20,29 +20,38 @@ class Noisy:
     truth: Tensor
     noise: Tensor
     t: Tensor
+    """(batch,) on the CPU."""
     rolled: Tensor
-    """(batch,) bool: x_t is made from the network's own answer at the last level."""
+    """Rows of the batch whose x_t is made from the network's own answer; on the CPU."""
     schedule: Schedule
 
-    def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """As the network embeds them."""
-        a, b = self.schedule.levels(t.cpu())
-        return a.to(t.device), b.to(t.device)
+    def levels(self) -> tuple[Tensor, Tensor]:
+        """As the network embeds them, on its device."""
+        return self._levels(self.t)
 
     def x(self, network: Network, features: Features, conditions: Tensor | None) -> Tensor:
         """x_t of the truth, or of what the network answers at the last level as in sampling."""
-        of_truth = self._degraded(self.truth)
-        if not self.rolled.any():
-            return of_truth
-        first = self.view.start + self.schedule.start_noise * self.noise
-        last = torch.full_like(self.t, self.schedule.steps)
+        x = degrade(self.truth, self.view.start, self.noise, self.t, self.schedule)
+        if not len(self.rolled):
+            return x
+        rows = self.rolled.to(x.device)
+        start, noise = self.view.start[rows], self.noise[rows]
+        last = torch.full_like(self.rolled, self.schedule.steps)
+        told = None if conditions is None else conditions[rows]
         with torch.no_grad():
-            answer = network.denoise(first, features, self.levels(last), conditions).float()
-        rolled = self._degraded(self.view.hide(answer))
-        return torch.where(self.rolled[:, None, None, None], rolled, of_truth)
+            answer = network.denoise(
+                start + self.schedule.start_noise * noise,
+                features.rows(rows),
+                self._levels(last),
+                told,
+            ).float()
+        answer = torch.where(self.view.present[rows], answer, 0.0)
+        x[rows] = degrade(answer, start, noise, self.t[self.rolled], self.schedule)
+        return x
 
-    def _degraded(self, fine: Tensor) -> Tensor:
-        return degrade(fine, self.view.start, self.noise, self.t, self.schedule)
+    def _levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self.schedule.levels(t)
+        return a.to(self.truth.device), b.to(self.truth.device)
 
 
 def noisy_of(batch: Batch, view: View, config: TrainConfig, schedule: Schedule) -> Noisy:
@@ -56,7 +65,7 @@ def noisy_of(batch: Batch, view: View, config: TrainConfig, schedule: Schedule) 
         truth=torch.where(batch.scored, view.to_network(batch.truth), view.start),
         noise=view.hide(batch.noise),
         t=t,
-        rolled=(rolled < config.rollout) & (t < steps),
+        rolled=((rolled < config.rollout) & (t < steps)).nonzero()[:, 0],
         schedule=schedule,
     )
 
@@ -76,4 +85,4 @@ class Forward(nn.Module):
         )
         features = network.encode(known.coarse, references)
         x = noisy.x(network, features, conditions)
-        return network.denoise(x, features, noisy.levels(noisy.t), conditions), features
+        return network.denoise(x, features, noisy.levels(), conditions), features

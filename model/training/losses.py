@@ -123,7 +123,7 @@ def coarse_means(error: Tensor, scored: Tensor, batch: Batch) -> tuple[Tensor, T
     Every example has a Gaussian point spread of its own width (``FWHM_CELLS``), up to twice as
     long along one axis.  Unknown pixels are left out of the mean.
     """
-    width, aspect, which = batch.uniform[:, 3:].T
+    width, aspect, which = batch.uniform[:, 3:].to(error.device).T
     ratio = torch.tensor(batch.ratio, device=error.device)
     low, high = FWHM_CELLS
     sigma = (low + (high - low) * width) * ratio / 2.355
