@@ -1,0 +1,126 @@
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from model.block import COARSE_PAD, Block, Fused
+from model.classical.naive import NaiveFuser, day_of
+from pipeline.real_sets import Scene
+from pipeline.scene_scores import scene_errors, score
+
+BANDS = ("red", "nir08")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A ``Fuser`` whose answer is the truth and an error that is handed in."""
+
+    answer: np.ndarray
+    name: str = "told"
+    bands: None = None
+    halo: int = 0
+    sha: str = ""
+
+    def fuse(self, block: Block) -> Fused:
+        return Fused(self.answer[None], None)
+
+
+def make_scene(*, seed: int = 0, name: str = "scene", group: str = "group") -> Scene:
+    """32 x 48 pixels in cells of 8; a tenth of the pixels of the first band changes by .2."""
+    rng = np.random.default_rng(seed)
+
+    def image(*shape: int) -> np.ndarray:
+        return rng.uniform(0.1, 0.3, shape).astype(np.float32)
+
+    cells = (2, 4 + 2 * COARSE_PAD, 6 + 2 * COARSE_PAD)
+    block = Block(
+        bands=BANDS,
+        fine_before=image(2, 32, 48),
+        fine_after=image(2, 32, 48),
+        coarse_before=image(*cells),
+        coarse_after=image(*cells),
+        coarse=image(1, *cells),
+        day_before=0,
+        day_after=8,
+        days=(2,),
+        ratio=8,
+        origin=(0, 0),
+        centre=np.full(2, 0.2, np.float32),
+        spread=np.full(2, 0.1, np.float32),
+    )
+    truth = day_of(block, 0).linear + rng.uniform(-0.01, 0.01, (2, 32, 48)).astype(np.float32)
+    truth[0, ::5, ::2] += np.float32(0.2)
+    return Scene(
+        set="made",
+        group=group,
+        name=name,
+        block=block,
+        truth=truth[None],
+        bands=BANDS,
+        pixel_m=150.0,
+    )
+
+
+def test_a_row_holds_the_scores_by_their_definitions() -> None:
+    scene = make_scene()
+    error = np.random.default_rng(1).normal(0.01, 0.02, (2, 32, 48)).astype(np.float32)
+    answer = scene.truth[0] + error
+    answer[:, :3] = np.nan
+    rows = {row.method: row for row in score([scene], {"told": Told(answer=answer)})}
+
+    told, truth, wrong = (one[:, 3:].reshape(2, -1) for one in (answer, scene.truth[0], error))
+    row = rows["told"]
+    assert row.pixels == 29 * 48
+    assert row.by_band.rmse == pytest.approx(np.sqrt((wrong.astype(float) ** 2).mean(1)), rel=1e-5)
+    assert row.rmse == pytest.approx(np.mean(row.by_band.rmse))
+    cc = [np.corrcoef(a, b)[0, 1] for a, b in zip(told, truth, strict=True)]
+    assert row.by_band.cc == pytest.approx(cc, rel=1e-5)
+    assert row.bias == pytest.approx(wrong.mean(), rel=1e-4)
+    assert row.scenes == 1
+    assert rows["anomaly"].pixels == row.pixels
+
+
+def test_changed_pixels_are_the_top_tenth_of_what_time_alone_misses() -> None:
+    scene = make_scene()
+    error = np.zeros((2, 32, 48), np.float32)
+    error[:, ::5, ::2] = 0.03  # 7 of 32 rows, half of the columns: just over a tenth changes
+    rows = {
+        row.method: row for row in score([scene], {"told": Told(answer=scene.truth[0] + error)})
+    }
+    assert rows["told"].changed == pytest.approx(0.03, rel=1e-4)
+    quiet = replace(scene, truth=day_of(scene.block, 0).linear[None] + np.float32(0.04))
+    rows = {row.method: row for row in score([quiet], {"told": Told(answer=quiet.truth[0])})}
+    assert np.isnan(rows["told"].changed)
+
+
+def test_the_gain_is_taken_over_all_scenes_of_a_group_and_counted_by_scene() -> None:
+    scenes = [make_scene(seed=seed, name=str(seed)) for seed in range(3)]
+    floor = NaiveFuser(name="anomaly")
+    linear = {"linear": NaiveFuser(name="linear")}
+    row = next(row for row in score(scenes, linear) if row.method == "linear")
+    pooled = {}
+    for name, fuser in {"anomaly": floor, **linear}.items():
+        errors = np.stack([fuser.fuse(one.block).reflectance[0] - one.truth[0] for one in scenes])
+        pooled[name] = np.sqrt((errors.astype(float) ** 2).mean((0, 2, 3))).mean()
+    assert row.gain is not None
+    assert row.gain.value == pytest.approx(pooled["linear"] - pooled["anomaly"], rel=1e-5)
+    assert row.gain.low < row.gain.value < row.gain.high
+    assert (row.scenes, row.scenes_better) == (3, 3)
+
+
+def test_groups_are_scored_apart_in_whatever_order_they_come() -> None:
+    scenes = [make_scene(seed=seed, group="ab"[seed % 2]) for seed in range(4)]
+    rows = score(scenes, {})
+    assert [(row.group, row.method, row.scenes) for row in rows] == [
+        ("a", "anomaly", 2),
+        ("b", "anomaly", 2),
+    ]
+    assert rows[0] == score([scenes[0], scenes[2]], {})[0]
+
+
+def test_a_pixel_that_one_method_leaves_out_is_scored_for_none() -> None:
+    scene = make_scene()
+    answer = scene.truth[0].copy()
+    answer[1, 0, 0] = np.nan
+    errors = scene_errors(scene, {"told": Told(answer=answer), "linear": NaiveFuser(name="linear")})
+    assert errors["linear"].moments[0].pixels == 32 * 48 - 1
