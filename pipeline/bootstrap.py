@@ -43,7 +43,10 @@ class BlockErrors:
         pixels = np.bincount(block)
         squared = [np.bincount(block, band[scored].astype(np.float64) ** 2) for band in error]
         held = pixels > 0
-        return cls(pixels=pixels[held].astype(np.float64), squared=np.stack(squared, 1)[held])
+        return cls(
+            pixels=pixels[held].astype(np.float64),
+            squared=np.stack(squared, 1)[held].astype(np.float64),
+        )
 
 
 def rmse_difference(
@@ -66,7 +69,7 @@ def rmse_difference(
     for a, b in zip(ours, theirs, strict=True):
         blocks = a.pixels.size
         times = rng.multinomial(blocks, np.full(blocks, 1 / blocks), draws)
-        drawn.add(times, a, b)
+        drawn.add(times.astype(np.float64), a, b)
         whole.add(np.ones((1, blocks)), a, b)
     low, high = np.percentile(drawn.difference(), (2.5, 97.5))
     return Interval(float(whole.difference()[0]), float(low), float(high))
