@@ -85,12 +85,19 @@ def read_variants(path: Path) -> tuple[dict[str, TrainConfig], bool]:
 
 
 def _put(section: Any, keys: list[str], value: Any, where: str) -> None:
-    """Set a nested key; sections that are left out are made."""
-    for key in keys[:-1]:
-        section = section[int(key)] if isinstance(section, list) else section.setdefault(key, {})
-        if not isinstance(section, dict | list):
-            raise TrainFileError(f"{where}: {key} is a value, it has nothing under it")
-    section[keys[-1]] = value
+    """Set a nested key; sections that are left out are made, entries of a list are numbers."""
+    for above, key, below in zip(["it", *keys], keys, [*keys[1:], None], strict=False):
+        at: Any = key
+        if isinstance(section, list):
+            at = int(key) if key.isdigit() else -1
+            if not 0 <= at < len(section):
+                raise TrainFileError(f"{where}: {above} has no entry {key}, it has {len(section)}")
+        elif not isinstance(section, dict):
+            raise TrainFileError(f"{where}: {above} is a value, it has nothing under it")
+        if below is None:
+            section[at] = value
+        else:
+            section = section[at] if isinstance(section, list) else section.setdefault(at, {})
 
 
 def _described(base: TrainConfig, rows: Mapping[str, TrainConfig]) -> str:
