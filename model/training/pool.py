@@ -1,6 +1,10 @@
 """A folder of simulated worlds, so that training never waits for one.
 
     python -m model.training.pool OUT --worlds 400 --seed 1 [--generator other]
+    python -m model.training.pool OUT --worlds 200 --seed 1 --textures FOLDER
+
+The second kind has the textures of real images (``model.worlds.textured``); never commit it where
+the images may not be.
 
 Each world is a folder, ``GENERATOR-SEED-INDEX``, written whole:
 
@@ -26,15 +30,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.block import Array
+from model.training.textures import read_textures
 from model.worlds import draw
 from model.worlds.recipe import CoarseSensor, FineSensor
 from model.worlds.sensor import see_coarse
 from model.worlds.spectra import BANDS
+from model.worlds.textured import TexturedGround, of_bands
 from model.worlds.world import World
 
 SIZE_PX = 192
 DAYS = 24
-GENERATORS = {"train": 5, "other": 6}
+GENERATORS = {"train": 5, "other": 6, "textured": 7}
 """A number for each, so that equal seeds give other worlds."""
 GAPS = (1, 1, 1, 2, 2, 3, 4, 6, 8, 12, 16)
 """Days between one stored day and the next: pairs from 1 to about 120 days apart."""
@@ -109,6 +115,32 @@ def make(index: int, *, out: Path, seed: int, generator: str) -> None:
     )
 
 
+def make_textured(index: int, *, out: Path, seed: int, textures: Path) -> None:
+    """The same with a real image's texture, drawn from the folder ``textures``."""
+    folder = out / f"textured-{seed}-{index:05d}"
+    if folder.exists():
+        return
+    rng = np.random.default_rng([seed, index, GENERATORS["textured"]])
+    found = read_textures(textures)
+    texture = found[rng.integers(len(found))]
+    recipe = draw.recipe(rng, str(rng.choice(draw.GENERATORS)))
+    ground = TexturedGround.make(texture, SIZE_PX, recipe.flood, recipe.land.relief_m, rng)
+    coarse, fine = of_bands(recipe.coarse, recipe.fine, texture.bands)
+    write(
+        folder,
+        ground,
+        coarse,
+        rng,
+        generator="textured",
+        seed=seed,
+        index=index,
+        bands=texture.bands,
+        ratio=recipe.ratio,
+        fine=fine,
+        texture=texture.name,
+    )
+
+
 def write(
     folder: Path, ground: Ground, coarse: CoarseSensor, rng: np.random.Generator, **known: Any
 ) -> None:
@@ -143,10 +175,16 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--worlds", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--generator", choices=tuple(GENERATORS), default="train")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--generator", choices=draw.GENERATORS, default="train")
+    kind.add_argument("--textures", type=Path, help="folder of real images: .npy or a scene set")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    work = partial(make, out=args.out, seed=args.seed, generator=args.generator)
+    work = (
+        partial(make, out=args.out, seed=args.seed, generator=args.generator)
+        if args.textures is None
+        else partial(make_textured, out=args.out, seed=args.seed, textures=args.textures)
+    )
     with ProcessPoolExecutor() as pool:
         for done, _ in enumerate(pool.map(work, range(args.worlds)), 1):
             if done % 50 == 0 or done == args.worlds:

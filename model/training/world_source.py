@@ -184,10 +184,10 @@ class _Reading:
         if varied:
             kept, gain = draw_bands(rng, BANDS, present), draw_gain(rng, len(BANDS))
         scaled = np.where(kept, gain, 0).astype(np.float32)[:, None, None]
-        laid = [self.layout.lay(_in_slots(image, present) * scaled) for image in images]
+        laid = [self.layout.lay(_in_slots(image, card.bands) * scaled) for image in images]
         laid[5][~kept] = 0.0
-        centre = _in_slots(np.array(card.centre, np.float32), present)
-        spread = _in_slots(np.array(card.spread, np.float32), present)
+        centre = _in_slots(np.array(card.centre, np.float32), card.bands)
+        spread = _in_slots(np.array(card.spread, np.float32), card.bands)
         return Example(
             fine_before=laid[0],
             coarse_before=laid[1],
@@ -339,12 +339,12 @@ def _surprise(world: _World, place: _Place) -> float:
     return float(np.mean((away / np.array(card.spread)[:, None, None]) ** 2))
 
 
-def _in_slots(image: Array, present: Bool) -> Array:
+def _in_slots(image: Array, bands: tuple[str, ...]) -> Array:
     """(band, ...) of the world's own bands -> of all ``BANDS``, 0 where it has none."""
-    if len(image) == len(present):
+    if bands == BANDS:
         return image
-    slots = np.zeros((len(present), *image.shape[1:]), np.float32)
-    slots[present] = image
+    slots = np.zeros((len(BANDS), *image.shape[1:]), np.float32)
+    slots[[BANDS.index(band) for band in bands]] = image
     return slots
 
 

@@ -15,8 +15,9 @@ def canopy(crop: Crop, day: Field) -> tuple[Field, Field]:
         left = np.where(after > 0, again, 1.0)
         return (growth * left).astype(np.float32), np.where(after > 0, 0.12, 0.06).astype("f4")
     if crop.curve == "bell":
-        full = crop.canopy * (day > (crop.greenup_day + crop.senescence_day) / 2)
-        green, dry = growth, 0.85 * np.maximum(full - growth, 0)
+        green = growth
+        ripening = day > (crop.greenup_day + crop.senescence_day) / 2
+        dry = 0.85 * np.maximum(crop.canopy - growth, 0) * ripening
     else:
         ripe = 1 / _logistic(day - crop.senescence_day, crop.fall_days)
         green, dry = growth * (1 - ripe), 0.85 * growth * ripe

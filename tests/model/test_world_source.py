@@ -199,11 +199,14 @@ def test_cells_start_with_the_patch_however_it_is_laid(
 
 
 def test_bands_that_a_world_lacks_are_absent(tmp_path: Path) -> None:
-    bands = ("green", "red", "nir08")
+    bands = ("nir08", "red", "green")
     folder = write_plain(tmp_path, ratio=8, bands=bands)
     example = WorldSource(folder, seed=0, examples=1, patch=32).example(0, 0)
     assert example.present.tolist() == [False, True, True, True, False, False]
     assert not example.truth[[0, 4, 5]].any()
+    # Plain ground is brighter by .01 from one band of the world to the next.
+    step = np.nanmean(example.truth[1:3] - example.truth[2:4], (1, 2))
+    np.testing.assert_allclose(step, 0.01, atol=2e-4)
 
 
 def test_reading_by_memory_map_is_reading_all_of_it(
