@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from flows.cli import app
 from tests.model.makers import write_checkpoint
 
-COMMANDS = ("demo", "fuse", "plan", "explain", "status", "catalog", "validate", "weights")
+COMMANDS = ("demo", "fuse", "plan", "explain", "status", "catalog", "validate", "ablate", "weights")
 
 
 def daily30(*arguments: object) -> tuple[int, str, str]:
