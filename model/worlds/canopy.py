@@ -19,8 +19,8 @@ def canopy(crop: Crop, day: Field) -> tuple[Field, Field]:
         ripening = day > (crop.greenup_day + crop.senescence_day) / 2
         dry = 0.85 * np.maximum(crop.canopy - growth, 0) * ripening
     else:
-        ripe = 1 / _logistic(day - crop.senescence_day, crop.fall_days)
-        green, dry = growth * (1 - ripe), 0.85 * growth * ripe
+        ripe = np.float32(1) / _logistic(day - crop.senescence_day, crop.fall_days)
+        green, dry = growth * (np.float32(1) - ripe), 0.85 * growth * ripe
     stubble = np.where(after > 18, 0.04, 0.45)
     second = np.zeros_like(growth)
     if crop.second_after_days is not None:
