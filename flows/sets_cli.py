@@ -26,6 +26,12 @@ def sets_import(
         str | None,
         typer.Option(metavar="ROW,COL", help="First row and column of the crop, if not the usual."),
     ] = None,
+    validation: Annotated[
+        bool,
+        typer.Option(
+            "--validation", help="Take the last training date away, to choose a model on it."
+        ),
+    ] = False,
 ) -> None:
     """Turn a benchmark set as distributed into a scene set, with the paper's crop and splits.
 
@@ -39,6 +45,8 @@ def sets_import(
     if name.lower() not in SETS:
         raise ValueError(f"no set {name!r}; there are {', '.join(SETS)}")
     spec = SETS[name.lower()]
+    if validation:
+        spec = spec.with_validation()
     with log.status(f"reading {folder}") as status:
         made = import_set(
             spec,

@@ -6,7 +6,7 @@ counts of patches, so the corner may be given by the user.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -54,6 +54,14 @@ class BenchmarkSet:
     def days(self) -> tuple[date, ...]:
         """Every date of a triplet, ascending."""
         return tuple(sorted({day for part in self.splits.values() for one in part for day in one}))
+
+    def with_validation(self) -> "BenchmarkSet":
+        """The last training triplet becomes the split "validation", to choose a model on: the
+        papers have none.  Training loses every triplet that shows its target, so its number of
+        patches is no longer theirs."""
+        *training, last = self.splits["train"]
+        kept = tuple(triplet for triplet in training if last[1] not in triplet)
+        return replace(self, splits={**self.splits, "train": kept, "validation": (last,)})
 
     def patches(self, split: str) -> int:
         """How many patches of the paper's size and stride a split has."""

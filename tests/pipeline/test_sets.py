@@ -257,6 +257,16 @@ def test_no_test_target_is_an_image_of_training_and_the_crop_fits(spec: Benchmar
     assert AHB.patches("test") == 323
 
 
+@pytest.mark.parametrize(("spec", "left"), [(CIA, 9), (LGC, 5), (AHB, 6)], ids=SETS)
+def test_a_validation_date_is_nowhere_in_training(spec: BenchmarkSet, left: int) -> None:
+    chosen_on = spec.with_validation()
+    ((_, target, _),) = chosen_on.splits["validation"]
+    assert len(chosen_on.splits["train"]) == left
+    assert all(target not in triplet for triplet in chosen_on.splits["train"])
+    assert chosen_on.splits["test"] == spec.splits["test"]
+    assert target not in spec.splits["test"][0]
+
+
 def test_the_command_teaches(tmp_path: Path) -> None:
     def told(*arguments: str) -> str:
         done = CliRunner().invoke(app, ["sets", "import", *arguments])
