@@ -90,6 +90,10 @@ class Block:
     coarse_filled: Bool | None = None
     """(time, row, col)"""
 
+    core: tuple[slice, slice] | None = None
+    """(y, x) of the tile inside the block, what is asked for: a method may answer NaN beyond it.
+    None asks for all."""
+
     def __post_init__(self) -> None:
         bands, y, x = self.fine_before.shape
         if not len(set(self.bands)) == len(self.bands) == bands:

@@ -18,11 +18,15 @@ METHODS = ("sa-stf", *NAIVE)
 
 FRAME_NAMES = ("reflectance", "normalised", "anomaly", "linear", "delta")
 SCHEDULE_NAMES = ("official", "rddm")
+PRECISIONS = ("fp32", "bf16")
+"""Of the network's convolutions and products.  The choice among references, frame and sampler are
+always float32."""
 SAMPLING_KEYS = frozenset(
     ("schedule", "levels", "sum_scale", "steps", "kappa", "window_px", "overlap_px", "halo_px")
 )
 """What a card says of sampling.  ``sum_scale`` is None where the schedule has none; ``kappa`` is
-the share of the network's answer that is taken, the rest is where the diffusion starts."""
+the share of the network's answer that is taken, the rest is where the diffusion starts.  It may
+also say ``precision``, one of ``PRECISIONS``; the first unless it does."""
 
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
@@ -157,6 +161,7 @@ def _check(path: Path, card: Any) -> None:
     for value, known, what in (
         (card["frame"], FRAME_NAMES, "frame"),
         (card["sampling"]["schedule"], SCHEDULE_NAMES, "sampling.schedule"),
+        (card["sampling"].get("precision", PRECISIONS[0]), PRECISIONS, "sampling.precision"),
     ):
         if value not in known:
             raise CheckpointError(f"{path}: no {what} {value!r}; there are {', '.join(known)}")

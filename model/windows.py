@@ -69,7 +69,8 @@ def _along(
             continue
         place = min(max(start, 0), length - size)
         at = torch.arange(size, dtype=torch.float64) + (place - start + 0.5)
-        weight = (torch.minimum(at, size - at) / max(overlap, 0.5)).clamp(0, 1)
+        ramp = (torch.minimum(at, size - at) / max(overlap, 0.5)).clamp(0, 1)
+        weight = ramp**2 * (3 - 2 * ramp)  # no kink where a window begins or ends
         span = slice(place, place + size)
         total[span] += weight
         spans.append((span, weight))
@@ -78,8 +79,12 @@ def _along(
 
 
 def cut(image: Tensor, windows: Sequence[Window]) -> Tensor:
-    """The windows of a block's image (1, channel, y, x) as a batch (window, channel, y, x)."""
-    return torch.cat([image[..., window.y, window.x] for window in windows])
+    """The windows of a block's image (1, channel, y, x) as a batch (window, channel, y, x).
+
+    Channels lie last in memory, as convolutions like it; all that a network makes of them follows.
+    """
+    batch = torch.cat([image[..., window.y, window.x] for window in windows])
+    return batch.contiguous(memory_format=torch.channels_last)
 
 
 def merged(

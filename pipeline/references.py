@@ -253,6 +253,7 @@ def read_block(
             coarse_filled_before=cloud_before,
             coarse_filled_after=cloud_after,
             coarse_filled=np.stack(clouds),
+            core=core,
         )
         cloudy = np.stack(clouds) | cloud_before | cloud_after
         if_fused, if_missing, age = _words(block, before, after, cloudy, core)

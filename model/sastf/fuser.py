@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model import checkpoint as checkpoints
 from model.block import Array, Block, Bool, Fused
-from model.card import calibration_of, describe, locate
+from model.card import PRECISIONS, calibration_of, describe, locate
 from model.diffusion import Schedule, sample, sampling_steps, schedule_of
 from model.frame import Frame, Images, View, frame_of
 from model.noise import noise_field
@@ -25,9 +25,10 @@ CPU_THREADS = 1
 """Parallel work is one process a core; one thread each gives the same bytes on any machine
 of a kind, whatever its number of cores."""
 
-WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 64}
-"""Windows of a block in one batch.  More on a CPU only fall out of its cache.  Days are never
-batched: a resumed task may hold fewer of them, and a batch of another size rounds otherwise."""
+WINDOWS_AT_ONCE = {"cpu": 2, "cuda": 64}
+"""Windows of a block in one batch.  On a CPU torch convolves single small images in a slow way,
+and many fall out of its cache.  Days are never batched: a resumed task may hold fewer of them, and
+a batch of another size rounds otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class SastfFuser:
     """Share of the way from the start of the diffusion to the network's answer."""
     window: int
     overlap: int
+    precision: str
+    """One of ``model.card.PRECISIONS``."""
     seed: int
     samples: int
     """Draws of the diffusion; 0 is one, and no sigma."""
@@ -75,19 +78,21 @@ class SastfFuser:
         if where.type == "cpu":
             torch.set_num_threads(CPU_THREADS)
         sampling = full["sampling"]
+        network.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(
             name=card.name,
             bands=tuple(full["bands"]),
             slots=card.slots,
             halo=card.halo,
             sha=card.sha,
-            network=network.to(where),
+            network=network,
             frame=frame_of(full["frame"], contrast=network.config.contrast),
             schedule=schedule_of(sampling["schedule"], sampling["levels"], sampling["sum_scale"]),
             steps=steps or sampling["steps"],
             kappa=sampling["kappa"],
             window=sampling["window_px"],
             overlap=sampling["overlap_px"],
+            precision=sampling.get("precision", PRECISIONS[0]),
             seed=seed,
             samples=samples,
             calibration=calibration_of(locate(checkpoint), full, samples),
@@ -104,6 +109,10 @@ class SastfFuser:
         the network's.
         """
         asked, answered, unknown = block, self._slots_of(block), ~block.known()
+        if block.core is not None:  # no window shows what lies far beyond it
+            beyond = np.ones(unknown.shape[1:], np.bool_)
+            beyond[block.core] = False
+            unknown |= beyond
         present = np.zeros(len(self.bands), np.bool_)
         present[answered] = True
         block = block.in_bands(self.bands)
@@ -115,7 +124,9 @@ class SastfFuser:
             coarse=torch.empty(0),  # each day's own, below
         )
         shape = (images.fine_before.shape[2], images.fine_before.shape[3])
-        windows = plan_windows(shape, self.window, self.overlap, origin=block.origin)
+        windows = plan_windows(
+            shape, self.window, self.overlap, origin=block.origin, core=block.core
+        )
         groups = [
             windows[first : first + self.windows_at_once]
             for first in range(0, len(windows), self.windows_at_once)
@@ -132,14 +143,16 @@ class SastfFuser:
             coarse = self._to_device(smooth(block.coarse[index], block.ratio))
             view = self._view(images._replace(coarse=coarse), block, index, present)
             if not references:  # what the network sees of them is the same on all days
-                references = [
-                    self.network.encode_references(*(cut(one, group) for one in view.known[:4]))
-                    for group in groups
+                with self._precision():
+                    references = [
+                        self.network.encode_references(*(cut(one, group) for one in view.known[:4]))
+                        for group in groups
+                    ]
+            with self._precision():
+                features = [
+                    self.network.encode(cut(view.known.coarse, group), known)
+                    for group, known in zip(groups, references, strict=True)
                 ]
-            features = [
-                self.network.encode(cut(view.known.coarse, group), known)
-                for group, known in zip(groups, references, strict=True)
-            ]
             conditions = self._conditions(block, day, present)
             denoise = partial(self._denoise, view, features, conditions)
             images_of_day = []
@@ -199,7 +212,14 @@ class SastfFuser:
         a, b = (level.to(self.device).expand(batch) for level in self.schedule.levels(t))
         if conditions is not None:
             conditions = conditions.expand(batch, -1)
-        return view.hide(self.network.denoise(x, features[group], (a, b), conditions))
+        with self._precision():
+            answer = self.network.denoise(x, features[group], (a, b), conditions)
+        return view.hide(answer.float())
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
+        )
 
     def _conditions(self, block: Block, day: int, present: Bool) -> Tensor | None:
         return condition_vector(

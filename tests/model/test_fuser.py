@@ -93,6 +93,7 @@ def test_what_the_card_says_of_the_images_is_part_of_the_identity(
         ({"frame": "cubist"}, "no frame 'cubist'; there are reflectance, normalised, anomaly"),
         ({"sampling": {}}, r"lacks sampling\.halo_px, sampling\.kappa"),
         ({"sampling": {**SAMPLING, "schedule": "cosine"}}, "no sampling.schedule 'cosine'"),
+        ({"sampling": {**SAMPLING, "precision": "fp8"}}, "no sampling.precision 'fp8'"),
         ({"sampling": {**SAMPLING, "steps": 0}}, "steps=0 is not between 1 and the 100 levels"),
     ],
 )
@@ -121,6 +122,26 @@ def test_weights_cut_short_are_refused_before_anything_runs(
     weights.write_bytes(whole[: len(whole) // 2] if isinstance(content, str) else content)
     with pytest.raises(CheckpointError, match="is not a whole safetensors file"):
         describe("sa-stf", folder)
+
+
+def test_bfloat16_changes_little_of_the_networks_correction(trained: Path) -> None:
+    block = make_block(days=(2,))
+    fuser = load_fuser("sa-stf", trained)
+    assert isinstance(fuser, SastfFuser)
+    start = load_fuser("anomaly").fuse(block).reflectance
+    exact = fuser.fuse(block).reflectance
+    half = replace(fuser, precision="bf16").fuse(block).reflectance
+    correction = np.sqrt(np.mean((exact - start) ** 2))
+    assert 0 < np.sqrt(np.mean((half - exact) ** 2)) < 0.2 * correction  # random weights
+
+
+def test_what_lies_beyond_the_core_changes_no_answer_inside_it(trained: Path) -> None:
+    fuser = load_fuser("sa-stf", trained, steps=1)
+    block = make_block(y=192, x=160, days=(2,), origin=(48, -16))
+    core = (slice(64, 112), slice(48, 96))
+    inside = fuser.fuse(replace(block, core=core)).reflectance
+    np.testing.assert_array_equal(inside[:, :, *core], fuser.fuse(block).reflectance[:, :, *core])
+    assert np.isfinite(inside).sum() == 6 * 48 * 48
 
 
 def test_kappa_takes_that_share_of_the_networks_correction(tmp_path: Path, trained: Path) -> None:
@@ -215,12 +236,12 @@ def test_what_the_network_does_with_absent_bands_never_reaches_the_present(slott
 def test_a_checkpoint_without_slots_refuses_other_bands_than_its_own(trained: Path) -> None:
     for bands in (("red",), BANDS[::-1]):
         with pytest.raises(ValueError, match=r"is made for the bands blue, green, .*block holds"):
-            load_fuser("sa-stf", trained).fuse(make_block(bands=bands)).reflectance
+            load_fuser("sa-stf", trained).fuse(make_block(bands=bands))
 
 
 def test_a_checkpoint_with_slots_refuses_bands_that_it_never_saw(slotted: Path) -> None:
     with pytest.raises(ValueError, match=r"made for some of the bands .*block holds red, lwir11"):
-        load_fuser("sa-stf", slotted).fuse(make_block(bands=("red", "lwir11"))).reflectance
+        load_fuser("sa-stf", slotted).fuse(make_block(bands=("red", "lwir11")))
     assert describe("sa-stf", slotted).slots
 
 
