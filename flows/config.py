@@ -94,6 +94,10 @@ class RegionConfig(_Section):
     steps: int | None = Field(default=None, ge=1)
     """Reverse steps of the sampler; None takes the checkpoint's own number."""
 
+    samples: int = Field(default=1, ge=0, le=64)
+    """Draws of the diffusion behind ``sigma_<band>``: 1 takes the checkpoint's calibration, where
+    its card holds one, and costs next to nothing; more cost a draw each; 0 writes no sigma."""
+
     grid: GridConfig = GridConfig()
     pairs: PairsConfig = PairsConfig()
 
@@ -154,6 +158,7 @@ class RegionConfig(_Section):
                 checkpoint="default" if default else str(base / self.checkpoint),
                 steps=self.steps,
                 seed=self.seed,
+                samples=self.samples,
             ),
             coarse_fill_days=self.coarse_fill_days,
             snow=self.snow,

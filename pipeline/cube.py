@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from zarr.codecs import BloscCodec
 
+from pipeline import sigma as sigmas
 from pipeline.grid import Grid
 from pipeline.quality import MEANINGS, Quality
 
@@ -126,8 +127,13 @@ def unpack(dn: NDArray[np.int16]) -> NDArray[np.float32]:
     return np.where(dn == FILL, np.float32(np.nan), dn * np.float32(SCALE))
 
 
-def arrays(role: Role, grid: Grid, time: int, bands: Sequence[str]) -> dict[str, ArraySpec]:
-    """Every data array of a cube of ``time`` days, in the order they are written."""
+def arrays(
+    role: Role, grid: Grid, time: int, bands: Sequence[str], *, sigma: bool = False
+) -> dict[str, ArraySpec]:
+    """Every data array of a cube of ``time`` days, in the order they are written.
+
+    ``sigma``: of a fused cube, those of ``pipeline.sigma`` too.
+    """
     rows, cols = grid.coarse_shape if role == "coarse" else grid.shape
     side = grid.tile * (grid.tiles_together if role == "fine" else 1)
     chunk = (rows, cols) if role == "coarse" else (side, side)
@@ -154,7 +160,10 @@ def arrays(role: Role, grid: Grid, time: int, bands: Sequence[str]) -> dict[str,
         )
 
     extra = "quality ref_age" if role == "fused" else "clear surface source"
-    made = {band: pixels("int16", FILL, **_band_attrs(band, extra)) for band in bands}
+    named = {band: f"{extra} {sigmas.name_of(band)}" if sigma else extra for band in bands}
+    made = {band: pixels("int16", FILL, **_band_attrs(band, named[band])) for band in bands}
+    if sigma:
+        made |= {sigmas.name_of(b): pixels("uint16", **sigmas.attrs_of(b)) for b in bands}
     if role == "fused":
         return made | _fused_arrays(pixels, table)
     return made | _input_arrays(pixels, table, time)
@@ -245,6 +254,8 @@ def fill_store(
     days: Sequence[date],
     bands: Sequence[str],
     attrs: Mapping[str, Any],
+    *,
+    sigma: bool = False,
 ) -> None:
     """Write the coordinates, the empty arrays and the attributes of a cube into ``root``."""
     box = grid.coarse if role == "coarse" else grid.fine
@@ -252,17 +263,8 @@ def fill_store(
     step_x, left, step_y, top = transform[0], transform[2], transform[4], transform[5]
     rows, cols = box.shape
     tiles = 1 if role == "coarse" else len(grid.tiles)
-    for name, spec in arrays(role, grid, len(days), bands).items():
-        root.create_array(
-            name,
-            shape=spec.shape,
-            dtype=spec.dtype,
-            chunks=spec.chunks,
-            fill_value=spec.fill,
-            compressors=_COMPRESSORS,
-            dimension_names=spec.dims,
-            attributes=dict(spec.attrs),
-        )
+    for name, spec in arrays(role, grid, len(days), bands, sigma=sigma).items():
+        _create(root, name, spec)
     midnights = np.array([day_number(day) * 86400 for day in days], np.int64)
     clock = {
         "standard_name": "time",
@@ -292,6 +294,28 @@ def fill_store(
     )
     root.attrs.update(_group_attrs(role, grid, days, bands))
     root.attrs.update(dict(attrs))
+
+
+def add_sigma(root: zarr.Group, grid: Grid, time: int, bands: Sequence[str]) -> None:
+    """Give a fused cube empty arrays for sigma; what is there stays, so it may be repeated."""
+    specs = arrays("fused", grid, time, bands, sigma=True)
+    for band in bands:
+        if sigmas.name_of(band) not in root:
+            _create(root, sigmas.name_of(band), specs[sigmas.name_of(band)])
+        root[band].attrs.update(dict(specs[band].attrs))
+
+
+def _create(root: zarr.Group, name: str, spec: ArraySpec) -> None:
+    root.create_array(
+        name,
+        shape=spec.shape,
+        dtype=spec.dtype,
+        chunks=spec.chunks,
+        fill_value=spec.fill,
+        compressors=_COMPRESSORS,
+        dimension_names=spec.dims,
+        attributes=dict(spec.attrs),
+    )
 
 
 def _coordinate(

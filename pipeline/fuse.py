@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.fuser import Fuser, load_fuser
+from pipeline import sigma as sigmas
 from pipeline.cube import FILL, Status
 from pipeline.job import Method
 from pipeline.plan import PRODUCED, FuseTask
 from pipeline.quality import Quality, finish
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.references import BlockAddress, read_block
-from pipeline.store import write_block
+from pipeline.store import holds_sigma, write_block
 
 
 class WeightsChangedError(ValueError):
@@ -74,8 +75,9 @@ def _fuse_tile(task: FuseTask, device: str) -> FuseReport:
         fused = fuser_for(job.method, recipe.sha, device).fuse(inputs.block)
     answered = time.perf_counter()
     late = np.full(len(task.days), task.status is Status.PROVISIONAL)
-    reflectance = None if fused is None else fused.reflectance
-    layers = finish(inputs, reflectance, bands=recipe.bands, provisional=late)
+    # Arrays of a method before are written too: what it said is not true of this one.
+    sigma = holds_sigma(job.cube, recipe.bands)
+    layers = finish(inputs, fused, bands=recipe.bands, provisional=late, sigma=sigma)
     tile = address.tile
     write_block(job.cube, layers, days=task.days, y=tile.y, x=tile.x)
     written = time.perf_counter()
@@ -99,6 +101,8 @@ def _empty(task: FuseTask, recipe: Recipe) -> FuseReport:
         band: np.full(shape, FILL, np.int16) for band in recipe.bands
     }
     layers |= {"quality": np.zeros(shape, np.uint16), "ref_age": np.full(shape, 255, np.uint8)}
+    if holds_sigma(recipe.job.cube, recipe.bands):
+        layers |= {sigmas.name_of(band): np.zeros(shape, np.uint16) for band in recipe.bands}
     write_block(recipe.job.cube, layers, days=task.days, y=tile.y, x=tile.x)
     return FuseReport(task=task, gap_pixels=layers["quality"].size)
 
@@ -124,7 +128,12 @@ def fuser_for(method: Method, sha: str, device: str) -> Fuser:
     Raises WeightsChangedError if it is not the one with the identity ``sha``.
     """
     fuser = load_fuser(
-        method.name, method.checkpoint, device=device, steps=method.steps, seed=method.seed
+        method.name,
+        method.checkpoint,
+        device=device,
+        steps=method.steps,
+        seed=method.seed,
+        samples=method.samples,
     )
     if fuser.sha != sha:
         raise WeightsChangedError(

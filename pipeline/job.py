@@ -64,9 +64,14 @@ class Method:
 
     seed: int = 0
 
+    samples: int = 1
+    """Of the diffusion, see ``model.card.describe``: 0 states no uncertainty."""
+
     def card(self) -> MethodCard:
         """The method's card, read without torch.  Raises model.card.CheckpointError."""
-        return describe(self.name, self.checkpoint, steps=self.steps, seed=self.seed)
+        return describe(
+            self.name, self.checkpoint, steps=self.steps, seed=self.seed, samples=self.samples
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ def prepare(job: Job, *, refresh: bool = False) -> Prepared:
     if known is None or any(fingerprints(known, r) != fingerprints(wanted, r) for r in ROLES):
         freeze_inputs(job.inputs, wanted)
     new, changed = zip(*(_lay_out(job, wanted, role) for role in ROLES), strict=True)
-    ensure(job.cube, "fused", job.grid, job.days, wanted.bands)
+    ensure(job.cube, "fused", job.grid, job.days, wanted.bands, sigma=card.sigma)
     return Prepared(
         fine_items=len(wanted.fine.items),
         coarse_items=len(wanted.coarse.items),

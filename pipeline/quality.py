@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from model.block import Fused
+from pipeline import sigma as sigmas
+
 if TYPE_CHECKING:
     from pipeline.references import BlockInputs
 
@@ -54,17 +57,19 @@ def flag(where: NDArray[np.bool_], bit: Quality) -> NDArray[np.uint16]:
 
 def finish(
     inputs: "BlockInputs",
-    fused: NDArray[np.float32] | None,
+    fused: Fused | None,
     *,
     bands: Sequence[str],
     provisional: NDArray[np.bool_] | Sequence[bool],
+    sigma: bool = False,
 ) -> dict[str, NDArray[np.generic]]:
     """What is written of a tile: packed bands, ``quality`` and ``ref_age``, all (time, y, x).
 
-    ``fused`` is the method's answer on the block, (time, band, y, x), None where there is no
-    bracket; its halo is cut off.  A pixel seen clear that day keeps its observation; one that
+    ``fused`` is the method's answer on the block, None where there is no bracket; its halo is cut
+    off.  A pixel seen clear that day keeps its observation; one that
     is fused keeps the fusion if all bands are known; every other is -9999 with its reason.
-    ``provisional`` (time,) marks days that later images may change.
+    ``provisional`` (time,) marks days that later images may change.  ``sigma``: the arrays of
+    ``pipeline.sigma`` as well, 0 where nothing was fused or the method states none.
     """
     # cube.py names the bits in the schema, so it imports this module at its top.
     from pipeline.cube import pack
@@ -73,7 +78,7 @@ def finish(
     made = np.zeros_like(inputs.clear)
     if fused is not None:
         y, x = inputs.core
-        core = fused[..., y, x]
+        core = fused.reflectance[..., y, x]
         made = np.all(np.isfinite(core), axis=1) & ~inputs.clear
         reflectance = np.where(made[:, None], core, reflectance)
     packed, clipped = pack(reflectance)
@@ -88,5 +93,11 @@ def finish(
     layers: dict[str, NDArray[np.generic]] = {
         band: packed[:, place] for place, band in enumerate(bands)
     }
+    if sigma:
+        stated = np.full(reflectance.shape, np.nan, np.float32)
+        if fused is not None and fused.sigma is not None:
+            stated = np.where(made[:, None], fused.sigma[..., y, x], np.float32(np.nan))
+        dn = sigmas.pack_sigma(stated)
+        layers |= {sigmas.name_of(band): dn[:, place] for place, band in enumerate(bands)}
     age = np.where(produced, inputs.ref_age, np.uint8(255))
     return layers | {"quality": word, "ref_age": age}

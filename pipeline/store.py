@@ -22,6 +22,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pipeline import cube
+from pipeline import sigma as sigmas
 from pipeline.cube import Role, day_date
 from pipeline.grid import Grid
 from pipeline.quality import Quality
@@ -86,24 +87,37 @@ def ensure(
     days: Sequence[date],
     bands: Sequence[str],
     attrs: Mapping[str, Any] | None = None,
+    *,
+    sigma: bool = False,
 ) -> None:
     """Make the cube, or bring the one that is there to hold ``days`` too.
 
+    ``sigma``: a fused cube gets the arrays of ``pipeline.sigma``, should it not have them; none
+    ever loses them.
     Days that are there already keep all their values, asked for or not; new ones come later,
     earlier or in between.  ``fused`` and ``coarse`` keep a complete daily axis.  ``attrs`` are
     written either way.  CubeMismatchError if the cube is of another role, grid or other bands.
     """
     _finish_swap(path)
     if not path.exists():
-        _create(path, role, grid, days, bands, attrs or {})
+        _create(path, role, grid, days, bands, attrs or {}, sigma=sigma)
         return
     _check_same(path, role, grid, bands)
     present = read_days(path)
     wanted = _axis(role, {*present, *days})
     if wanted != present:
         _extend(path, role, grid, wanted, bands)
+    if sigma and not holds_sigma(path, bands):
+        cube.add_sigma(_open(path, "r+"), grid, len(wanted), bands)
+        consolidate(path)
     if attrs:
         update_attrs(path, attrs)
+
+
+def holds_sigma(path: Path, bands: Sequence[str]) -> bool:
+    """Whether the cube has room for the uncertainty of every band."""
+    root = _open(path, "r")
+    return all(sigmas.name_of(band) in root for band in bands)
 
 
 def write_block(
@@ -216,12 +230,14 @@ def _create(
     days: Sequence[date],
     bands: Sequence[str],
     attrs: Mapping[str, Any],
+    *,
+    sigma: bool = False,
 ) -> None:
     if path.exists():
         raise FileExistsError(f"there is a cube at {path} already; store.ensure() extends it")
     axis = _axis(role, set(days))
     with _made_beside(path) as new:
-        cube.fill_store(new, role, grid, axis, bands, attrs)
+        cube.fill_store(new, role, grid, axis, bands, attrs, sigma=sigma)
     _beside(path, "new").rename(path)
 
 
@@ -249,10 +265,11 @@ def _extend(path: Path, role: Role, grid: Grid, days: Sequence[date], bands: Seq
     place = {day: at for at, day in enumerate(days)}
     moved = [(at, place[day]) for at, day in enumerate(_days(old))]
     fresh = ("time_coverage_start", "time_coverage_end")
+    sigma = holds_sigma(path, bands)
     kept = {name: value for name, value in old.attrs.items() if name not in fresh}
     with _made_beside(path) as new:
-        cube.fill_store(new, role, grid, days, bands, kept)
-        for name, spec in cube.arrays(role, grid, len(days), bands).items():
+        cube.fill_store(new, role, grid, days, bands, kept, sigma=sigma)
+        for name, spec in cube.arrays(role, grid, len(days), bands, sigma=sigma).items():
             if len(spec.dims) == 3:
                 for before, after in moved:
                     _link(path / name / "c" / str(before), new, name, after)

@@ -14,6 +14,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from model.block import Array
+from model.proper_scores import covered
 from pipeline.choose import views
 from pipeline.executor import Executor, executor
 from pipeline.fuse import fuser_for
@@ -22,6 +24,9 @@ from pipeline.job import Job, JobError, Method
 from pipeline.recipe import Recipe, check_bands
 from pipeline.references import BlockAddress, BlockInputs, read_block, region_statistics
 from pipeline.survey import Survey
+
+COVERAGE = "in 90 %"
+"""Column of the summary: share of the pixels seen within the stated 90 % interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +41,21 @@ class Moments:
     product: float = 0.0
     error_squared: float = 0.0
 
+    stated: int = 0
+    """Pixels whose uncertainty the method states,"""
+    covered: int = 0
+    """and of them, those seen within its 90 % interval."""
+
     @classmethod
-    def of(cls, fused: NDArray[np.float32], seen: NDArray[np.float32]) -> Self:
+    def of(
+        cls,
+        fused: NDArray[np.float32],
+        seen: NDArray[np.float32],
+        sigma: NDArray[np.float32] | None = None,
+    ) -> Self:
         """Of two images' pixels, each (pixel,) without NaN."""
         a, b = fused.astype(np.float64), seen.astype(np.float64)
+        within = None if sigma is None else covered(fused - seen, sigma)
         return cls(
             pixels=a.size,
             fused=float(a.sum()),
@@ -48,6 +64,8 @@ class Moments:
             seen_squared=float((b * b).sum()),
             product=float((a * b).sum()),
             error_squared=float(((a - b) ** 2).sum()),
+            stated=0 if within is None else within.size,
+            covered=0 if within is None else int(within.sum()),
         )
 
     def __add__(self, other: Self) -> Self:
@@ -59,12 +77,19 @@ class Moments:
             seen_squared=self.seen_squared + other.seen_squared,
             product=self.product + other.product,
             error_squared=self.error_squared + other.error_squared,
+            stated=self.stated + other.stated,
+            covered=self.covered + other.covered,
         )
 
     @property
     def rmse(self) -> float:
         """Root mean square error, reflectance."""
         return (self.error_squared / self.pixels) ** 0.5 if self.pixels else float("nan")
+
+    @property
+    def coverage(self) -> float:
+        """Share of the pixels seen within the 90 % interval; NaN if the method states none."""
+        return self.covered / self.stated if self.stated else float("nan")
 
     @property
     def bias(self) -> float:
@@ -170,14 +195,18 @@ def summary(scores: Iterable[Score]) -> list[dict[str, Any]]:
                     "rmse": total.rmse,
                     "cc": total.cc,
                     "bias": total.bias,
+                    COVERAGE: total.coverage,
                 }
             )
         rows += [*of_method, _mean(of_method)]
+    if all(np.isnan(row[COVERAGE]) for row in rows):  # no method states an uncertainty
+        rows = [{name: row[name] for name in row if name != COVERAGE} for row in rows]
     return rows
 
 
 def _mean(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    means = {name: float(np.mean([row[name] for row in rows])) for name in ("rmse", "cc", "bias")}
+    names = ("rmse", "cc", "bias", COVERAGE)
+    means = {name: float(np.mean([row[name] for row in rows])) for name in names}
     return {**rows[0], "band": "mean", **means}
 
 
@@ -248,7 +277,7 @@ def _compare(task: _HoldOut, device: str) -> list[list[Moments]]:
     """Moments of each method and band on the pixels that were seen and that all methods fused."""
     job = task.job
     blocks: dict[int, BlockInputs] = {}
-    answers = []
+    answers: list[tuple[Array, Sequence[Array | None]]] = []
     for method, sha, halo in task.methods:
         if halo not in blocks:
             blocks[halo] = read_block(
@@ -260,12 +289,19 @@ def _compare(task: _HoldOut, device: str) -> list[list[Moments]]:
             )
         inputs = blocks[halo]
         assert inputs.block is not None
-        answer = fuser_for(method, sha, device).fuse(inputs.block).reflectance[0]
-        answers.append(answer[(slice(None), *inputs.core)])
+        fused, sigma = fuser_for(method, sha, device).fuse(inputs.block)
+        core = (0, slice(None), *inputs.core)
+        answers.append(
+            (fused[core], [None] * len(task.address.bands) if sigma is None else sigma[core])
+        )
     inputs = blocks[task.methods[0][2]]
     seen = inputs.observed[0]
-    use = inputs.clear[0] & np.logical_and.reduce([np.isfinite(one).all(0) for one in answers])
+    known = [np.isfinite(reflectance).all(0) for reflectance, _ in answers]
+    use = inputs.clear[0] & np.logical_and.reduce(known)
     return [
-        [Moments.of(fused[use], truth[use]) for fused, truth in zip(answer, seen, strict=True)]
-        for answer in answers
+        [
+            Moments.of(fused[use], truth[use], None if sigma is None else sigma[use])
+            for fused, truth, sigma in zip(reflectance, seen, sigmas, strict=True)
+        ]
+        for reflectance, sigmas in answers
     ]

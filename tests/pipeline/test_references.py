@@ -4,7 +4,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from model.block import COARSE_PAD
+from model.block import COARSE_PAD, Fused
 from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_number, pack
 from pipeline.pairs import Bracket, Gap, bracket, fillers, reference_dates, runs
 from pipeline.quality import Quality, finish
@@ -266,7 +266,7 @@ def test_finishing_keeps_observations_and_names_every_hole(tmp_path) -> None:
     y, x = inputs.core
     t, row, col = np.argwhere(inputs.block.known()[:, y, x] & ~inputs.clear)[0]
     fused[t, 1, y.start + row, x.start + col] = np.nan  # left out by the method, no reason given
-    layers = finish(inputs, fused, bands=BANDS, provisional=[False, True])
+    layers = finish(inputs, Fused(fused, None), bands=BANDS, provisional=[False, True])
     word = layers["quality"]
     produced = word & Quality.PRODUCED != 0
     made = np.isfinite(fused[..., y, x]).all(1) & ~inputs.clear
