@@ -17,10 +17,9 @@ from flows.train_config import read_training
 from model.training.config import TrainConfig
 from model.training.distributed import ranks
 from model.training.run import OnProgress, TrainProgress
-from model.training.sources import training_source, validation_sources
+from model.training.sources import describe, training_source, validation_sources
 from model.training.train import train
 from model.training.validation import NETWORK
-from pipeline.training_plot import plot_training
 
 PLOT = "loss.png"
 SAID = ("linear", "anomaly")
@@ -56,10 +55,16 @@ def run_config(
                 ranks=where,
                 workers=workers,
                 command=shlex.join(["daily30", *sys.argv[1:]]),
+                about={
+                    "data": describe(config.data),
+                    "validation": describe(config.validation.data),
+                },
                 on_progress=on_progress,
                 on_note=lambda note: lines(log, (note,)),
             )
         if where.first:
+            from pipeline.training_plot import plot_training
+
             plot_training(folder, folder / PLOT)
     if not summary.finished:
         lines(log, (f"step {summary.step} of {summary.steps}; its state is in {folder}",))

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flows.config import fault_text, read_yaml
+from model.card import DEFAULT_CHECKPOINT
 from model.training.config import DataConfig, TrainConfig
 
 SHIPPED = Path(__file__).parent / "training"
@@ -78,8 +79,14 @@ def _resolved(config: TrainConfig, base: Path) -> TrainConfig:
         data=data(config.data),
         validation=replace(config.validation, data=data(config.validation.data)),
         loss=replace(config.loss, perceptual=perceptual),
-        start=config.start and base / config.start.expanduser(),
+        start=_start(config.start, base),
     )
+
+
+def _start(start: Path | None, base: Path) -> Path | None:
+    if start is None or str(start) == "default":
+        return start and DEFAULT_CHECKPOINT
+    return base / start.expanduser()
 
 
 def _keys_of(section: Sequence[str]) -> list[str]:

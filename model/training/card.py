@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ def card_of(
     processes: int,
     device: torch.device,
     command: str,
+    about: Mapping[str, Any],
     notes: Sequence[str],
 ) -> dict[str, Any]:
     """What ``checkpoint.save`` writes beside the weights.
 
-    ``history``: the stages of the checkpoint it started from.  ``scores``: rows of a validation.
+    ``history``: the stages of the checkpoint it started from.  ``about``: what the data are.
+    ``scores``: rows of a validation.
     """
     plain = config.as_json(short=True)
     options = {key: value for key, value in plain.items() if key not in ELSEWHERE}
@@ -45,6 +47,7 @@ def card_of(
         "examples": step * config.batch,
         "minutes": round(minutes, 1),
         "machine": _machine(device, processes),
+        **about,
         "options": options,
         "notes": list(notes),
         "scores": [{key: _rounded(value) for key, value in row.items()} for row in scores],

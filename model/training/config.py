@@ -218,7 +218,7 @@ class TrainConfig:
     in sampling, instead of the truth."""
     augment: Augment = "flip"
     start: Path | None = None
-    """Checkpoint whose weights the network starts from."""
+    """Checkpoint whose weights the network starts from; "default" in a YAML: ours."""
     log_every: int = 10
     save_every: int = 200
     """Steps between two rows of the log, and between two saved states; a multiple of it."""

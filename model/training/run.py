@@ -59,6 +59,7 @@ class Run:
     out: Path
     ranks: Ranks
     command: str
+    about: Mapping[str, Any]
     bands: tuple[str, ...]
     order: Order
     schedule: Schedule
@@ -88,7 +89,14 @@ class Run:
 
     @classmethod
     def begin(
-        cls, config: TrainConfig, out: Path, *, data: Source, ranks: Ranks, command: str
+        cls,
+        config: TrainConfig,
+        out: Path,
+        *,
+        data: Source,
+        ranks: Ranks,
+        command: str,
+        about: Mapping[str, Any],
     ) -> Self:
         """A new run, or the one whose state ``out`` holds."""
         torch.manual_seed(config.seed)
@@ -121,6 +129,7 @@ class Run:
             out=out,
             ranks=ranks,
             command=command,
+            about=about,
             bands=tuple(data.bands),
             order=Order(config.seed, len(data), config.batch, used // config.batch),
             schedule=schedule_of(
@@ -295,6 +304,7 @@ class Run:
             processes=self.ranks.size,
             device=self.ranks.device,
             command=self.command,
+            about=self.about,
             notes=self.notes,
         )
         checkpoint.save(self.out / name, self.chosen, card)

@@ -1,11 +1,15 @@
 """The sources of a configuration, by kind."""
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from model.training.config import Augment, DataConfig, TrainConfig
 from model.training.example import Source
 from model.training.mixed import InSlots, Mixed
 from model.training.patches import PatchSource
+from model.training.pool import CARD, WorldCard
+from model.training.scenes import open_set
 from model.training.world_source import WorldSource
 
 
@@ -38,6 +42,31 @@ def validation_sources(config: TrainConfig, bands: tuple[str, ...]) -> dict[str,
         )
         named[_unused(one.folder.name, named)] = InSlots(source, bands)
     return named
+
+
+def describe(data: Sequence[DataConfig]) -> list[dict[str, Any]]:
+    """What a card says of sources: enough to know whether a set was seen in training."""
+    return [_worlds(one) if one.worlds is not None else _scenes(one) for one in data]
+
+
+def _worlds(one: DataConfig) -> dict[str, Any]:
+    found = sorted(path.parent for path in one.folder.glob(f"[!.]*/{CARD}"))[: one.count]
+    cards = [WorldCard.read(folder) for folder in found]
+    counts = Counter(f"{card.generator}, seed {card.seed}" for card in cards)
+    textures = {card.texture for card in cards if card.texture is not None}
+    return {"worlds": dict(counts), "textures": sorted(textures), "share": one.share}
+
+
+def _scenes(one: DataConfig) -> dict[str, Any]:
+    held = open_set(one.folder)
+    return {
+        "scenes": held.name,
+        "split": one.split,
+        "triplets": len(held.split(one.split)),
+        "origin": held.origin,
+        "licence": held.licence,
+        "share": one.share,
+    }
 
 
 def _source_of(

@@ -10,6 +10,7 @@ and ``last/`` (checkpoints), the logs of ``model.training.log``, and ``state.pt`
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from model.training.batches import batches
@@ -46,18 +47,20 @@ def train(
     ranks: Ranks,
     workers: int = 0,
     command: str = "",
+    about: Mapping[str, Any] = MappingProxyType({}),
     on_progress: OnProgress = lambda progress: None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> TrainSummary:
     """Train until the last epoch or until asked to stop, going on from what ``out`` holds.
 
-    ``validation`` by name; ``workers`` processes prepare examples, 0 does it here.  Only the first
-    of ``ranks`` writes and tells.  Raises ValueError where data and configuration do not fit,
+    ``validation`` by name; ``workers`` processes prepare examples, 0 does it here.  ``command`` and
+    ``about`` (what the data are) go into the card.  Only the first of ``ranks`` writes and tells.
+    Raises ValueError where data and configuration do not fit,
     StateError where ``out`` holds another run.
     """
     _check(config, data, ranks)
     out.mkdir(parents=True, exist_ok=True)
-    run = Run.begin(config, out, data=data, ranks=ranks, command=command)
+    run = Run.begin(config, out, data=data, ranks=ranks, command=command, about=about)
     if ranks.first:
         for note in run.notes:
             on_note(note)

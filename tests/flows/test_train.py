@@ -13,13 +13,14 @@ import torch
 import yaml
 
 from flows.train_config import SHIPPED, TrainFileError, read_training
+from model.card import read_card
 from model.classical.naive import NAIVE
 from model.training import log
 from model.training.state import STATE
 from tests.model.scene_sets import make_set
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-STEPS, AN_EPOCH = 32, 16
+STEPS, AN_EPOCH = 24, 12
 CURVES = ("train.csv", "validation.csv")
 
 TRAINING = {
@@ -100,7 +101,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_that_was_killed_and_stopped_ends_as_one_that_was_not(room: Path) -> None:
     whole, out = room / "whole", room / "killed"
     process = started(room, "killed")
-    at_row(process, out / "train.csv", 9)
+    at_row(process, out / "train.csv", 7)
     process.kill()
     process.communicate()
     step = saved(out)["progress"]["step"]
@@ -126,6 +127,10 @@ def test_a_run_that_was_killed_and_stopped_ends_as_one_that_was_not(room: Path) 
             assert ours[part][name].equal(value), name
     weights = "best/weights.safetensors"
     assert (out / weights).read_bytes() == (whole / weights).read_bytes()
+    (stage,) = read_card(out / "best")["training"]
+    assert stage["data"][0]["scenes"] == "made-up"
+    assert stage["data"][0]["licence"] == "none"
+    assert stage["command"].startswith("daily30 train ")
     assert (out / "loss.png").stat().st_size > 0
 
 
