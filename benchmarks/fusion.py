@@ -1,0 +1,263 @@
+"""How fast the network fuses, and what each way of running it gains.
+
+    python -m benchmarks.fusion                          width 16 and its window, one CPU thread
+    python -m benchmarks.fusion --width 64 --window 256 --threads 2
+    python -m benchmarks.fusion --width 64 --window 256 --device cuda --batch 1 --batch 16
+    python -m benchmarks.fusion --tile                   the default checkpoint on a 512 x 512 day
+
+Random weights; a day is one more coarse image between two references.  ``refs`` encodes both
+reference pairs, ``day`` the coarse image and fuses it with them, ``step`` is one reverse step; ms a
+window.  ``of matrix rate`` is the share of the rate of a large matrix product in the same
+precision, timed beside it, that the steps reach (multiplications and additions counted by torch).
+Times are the least of some repeats; on a CPU with one thread the time the process ran.
+"""
+
+import argparse
+import resource
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.common import fastest, print_machine, random_block
+from model.card import PRECISIONS
+from model.sastf.config import NetworkConfig
+from model.sastf.fuser import SastfFuser
+from model.sastf.network import Features, Network, References
+
+PAPER_STEPS = 50
+DAYS = 16
+"""Most days a task of the pipeline fuses with the same references."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to run the network."""
+
+    device: str
+    dtype: torch.dtype
+    channels_last: bool
+    batch: int
+
+    def __str__(self) -> str:
+        layout = "channels last" if self.channels_last else "plain layout"
+        return f"{str(self.dtype).removeprefix('torch.'):9}{layout:14} batch {self.batch:<3}"
+
+    @property
+    def layout(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def tensor(self, value: Tensor) -> Tensor:
+        return value.to(self.device, self.dtype, memory_format=self.layout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Seconds a window."""
+
+    refs: float
+    day: float
+    step: float
+
+    def window(self, steps: int, days: int = 1) -> float:
+        """A window's days with the references encoded once."""
+        return self.refs + days * (self.day + steps * self.step)
+
+
+class Runner:
+    """A network of random weights with everything a window needs."""
+
+    def __init__(self, width: int, window: int, way: Way) -> None:
+        torch.manual_seed(0)
+        config = NetworkConfig(
+            width=width, groups=min(width, 32), contrast=True, conditions=("dates",)
+        )
+        self.way = way
+        self.network = Network(config).eval().to(way.device, way.dtype)
+        for parameter in self.network.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=way.layout)
+        channels = len(config.image_channels)
+        images = torch.rand(5, way.batch, channels, window, window)
+        self.known = [way.tensor(image) for image in images]
+        self.x = way.tensor(torch.rand(way.batch, config.bands, window, window))
+        one = torch.ones(way.batch, device=way.device, dtype=way.dtype)
+        self.levels = (12.5 * one, 40 * one)
+        self.conditions = torch.rand(way.batch, 3, device=way.device, dtype=way.dtype)
+        self.references = self.refs()
+        self.features = self.day(self.references)
+
+    def refs(self) -> References:
+        return self.network.encode_references(*self.known[:4])
+
+    def day(self, references: References) -> Features:
+        return self.network.encode(self.known[4], references)
+
+    def step(self, features: Features) -> Tensor:
+        return self.network.denoise(self.x, features, self.levels, self.conditions)
+
+    def times(self, repeats: int) -> Times:
+        take = partial(fastest, repeats=repeats, device=self.way.device)
+        batch = self.way.batch
+        return Times(
+            refs=take(self.refs) / batch,
+            day=take(lambda: self.day(self.references)) / batch,
+            step=take(lambda: self.step(self.features)) / batch,
+        )
+
+    def sampled(self, steps: int, *, cached: bool) -> None:
+        """All steps of one day; not cached, everything known is encoded again in each."""
+        features = None
+        for _ in range(steps):
+            if features is None or not cached:
+                features = self.day(self.refs())
+            self.step(features)
+
+    def operations(self) -> float:
+        """Multiplications and additions of one step, a window."""
+        with FlopCounterMode(display=False) as counter:
+            self.step(self.features)
+        return counter.get_total_flops() / self.way.batch
+
+
+def main() -> None:
+    """Print every table that fits the device."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fusion",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--width", type=int, default=16, help="channels of the first level")
+    parser.add_argument("--window", type=int, default=64, help="pixels a side")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=1, help="of one process, on a CPU")
+    parser.add_argument("--batch", type=int, action="append", help="windows at once; 1 and 4")
+    parser.add_argument(
+        "--steps", type=int, default=1, help="of the pixels a second; the default's"
+    )
+    parser.add_argument("--direct", type=int, default=5, help="steps of the direct comparison")
+    parser.add_argument("--halo", type=int, help="pixels, with --tile; the card's unless given")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--tile", action="store_true", help="only the default checkpoint on a tile")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    print_machine(args.device)
+    with torch.inference_mode():
+        if args.tile:
+            tile(args.device, args.halo, args.repeats)
+        else:
+            ways(args)
+
+
+def ways(args: argparse.Namespace) -> None:
+    """The network each way, and what the ways gain over the plain one."""
+    rates = {dtype: matrix_rate(args.device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    print("matrix rate " + ", ".join(f"{name(d)} {r / 1e12:.2f} T/s" for d, r in rates.items()))
+    print(f"64 -> 64 convolution 3x3 at 256 x 256: {1e3 * convolution(args.device):.2f} ms\n")
+    print(f"width {args.width}, windows of {args.window}; ms a window, day of {args.steps} steps")
+    print(f"{'':41}refs     day    step   pixels/s   of matrix rate")
+    measured: dict[Way, Times] = {}
+    for dtype in rates:
+        for channels_last in (False, True):
+            for batch in args.batch or (1, 4):
+                way = Way(device=args.device, dtype=dtype, channels_last=channels_last, batch=batch)
+                runner = Runner(args.width, args.window, way)
+                times = measured[way] = runner.times(args.repeats)
+                pixels = args.window**2 / times.window(args.steps)
+                share = runner.operations() / times.step / rates[dtype]
+                print(
+                    f"{way!s:36}{1e3 * times.refs:9.1f}{1e3 * times.day:8.1f}"
+                    f"{1e3 * times.step:8.1f}{pixels:11.0f}{share:15.0%}",
+                    flush=True,
+                )
+    gains(measured, args.steps)
+    first = next(iter(measured))
+    direct(Runner(args.width, args.window, first), args.direct)
+    if args.device == "cuda":
+        compiled(args.width, args.window, list(measured)[-1], args.repeats)
+
+
+def gains(measured: dict[Way, Times], steps: int) -> None:
+    """Ratios of the table above."""
+    print("\ntimes faster, by the table above")
+    plain = next(iter(measured.values()))
+    again = PAPER_STEPS * plain.window(1)
+    print(f"  encoded once, not in each of {PAPER_STEPS} steps   {again / plain.window(50):.2f}")
+    together = plain.window(steps, DAYS)
+    print(
+        f"  references once for {DAYS} days, {steps} steps    "
+        f"{DAYS * plain.window(steps) / together:.2f}"
+    )
+    for text, other in (
+        ("channels last", {"channels_last": True}),
+        ("bfloat16", {"dtype": torch.bfloat16}),
+    ):
+        for way, times in measured.items():
+            if all(getattr(way, key) != value for key, value in other.items()):
+                better = measured[replace(way, **other)]
+                ratio = times.window(steps) / better.window(steps)
+                print(f"  {text:16} than  {way}  {ratio:.2f}")
+
+
+def direct(runner: Runner, steps: int) -> None:
+    """Cached and uncached sampling, timed as a whole."""
+    cached, again = (
+        fastest(partial(runner.sampled, steps, cached=cached), repeats=2, device=runner.way.device)
+        for cached in (True, False)
+    )
+    print(f"  encoded once, not in each of {steps} steps, timed as a whole   {again / cached:.2f}")
+
+
+def compiled(width: int, window: int, way: Way, repeats: int) -> None:
+    """A step through torch.compile with CUDA graphs.  Not yet run: no GPU was at hand."""
+    runner = Runner(width, window, way)
+    plain = runner.times(repeats).step
+    step = torch.compile(runner.network.denoise, mode="reduce-overhead")
+    setattr(runner.network, "denoise", step)  # noqa: B010
+    print(f"  torch.compile with CUDA graphs than {way}  {plain / runner.times(repeats).step:.2f}")
+
+
+def tile(device: str, halo: int | None, repeats: int) -> None:
+    """The default checkpoint on one day of a tile, and on its half as a second process has it."""
+    fuser = SastfFuser.load(None, device=device, steps=None, seed=0, samples=0)
+    one = convolution(device)
+    halo = -(-(fuser.halo if halo is None else halo) // 16) * 16
+    geometry = f"windows of {fuser.window}, overlap {fuser.overlap}, halo {halo}"
+    print(f"default checkpoint, {geometry}, {fuser.steps} steps; one day, references included")
+    for precision in PRECISIONS:
+        for text, y, x in (("256 x 512, its half", 256, 512), ("512 x 512", 512, 512)):
+            core = (slice(halo, halo + y), slice(halo, halo + x))
+            block = replace(random_block(y + 2 * halo, x + 2 * halo), core=core)
+            call = partial(replace(fuser, precision=precision).fuse, block)
+            time = fastest(call, repeats=repeats, device=device)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB on Linux
+            print(
+                f"  {precision}  {text:20} {time:6.2f} s = {time / one:5.1f} convolutions of "
+                f"{1e3 * one:.1f} ms; {peak:.2f} GiB at most in the process so far",
+                flush=True,
+            )
+
+
+def matrix_rate(device: str, dtype: torch.dtype) -> float:
+    """Multiplications and additions a second of a large square matrix product."""
+    side = 8192 if device == "cuda" else 2048
+    a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
+    return 2 * side**3 / fastest(lambda: a @ b, device=device)
+
+
+def convolution(device: str) -> float:
+    """Seconds of a 64 -> 64 convolution, 3 x 3, at 256 x 256 in float32."""
+    layer = nn.Conv2d(64, 64, 3, padding=1).to(device)
+    x = torch.rand(1, 64, 256, 256, device=device)
+    with torch.inference_mode():
+        return fastest(lambda: layer(x), device=device)
+
+
+def name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+if __name__ == "__main__":
+    main()
