@@ -16,7 +16,7 @@ from model.uncertainty import Calibration
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default"
 METHODS = ("sa-stf", *NAIVE)
 
-FRAME_NAMES = ("reflectance", "normalised", "anomaly", "linear", "delta")
+FRAME_NAMES = ("reflectance", "normalised", "anomaly", "guided", "linear", "delta")
 SCHEDULE_NAMES = ("official", "rddm")
 PRECISIONS = ("fp32", "bf16")
 """Of the network's convolutions and products.  The choice among references, frame and sampler are

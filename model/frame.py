@@ -12,6 +12,8 @@ Relative frames  The image relative to a first guess B, in units of the local ex
                  network with a zero head is exactly B.  GroupNorm forgets amplitude; s carries it
                  past the network.  They differ in B, with L = (1 - w) F0 + w F2:
     ``anomaly``  L + C1 - (1 - w) C0 - w C2 (model.classical.naive); ours.
+    ``guided``   L + the same anomaly put where the references say that the ground is alike
+                 (model.guided); ours.
     ``linear``   L: what the coarse images say is left to the network.
     ``delta``    (1 - v) (F0 + C1 - C0) + v (F2 + C1 - C2), where v leans from w to the reference
                  whose coarse image is more like C1 around the pixel.  (With v = w, as the naive
@@ -26,6 +28,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from model.guided import guided_change
 
 
 class Images(NamedTuple):
@@ -119,12 +123,27 @@ class _Window:
         """s: how much the day may differ from a first guess around each pixel."""
         return (self.reference_change**2 + self.anomaly**2).sqrt()
 
-    def contrasts(self) -> tuple[Tensor, ...]:
-        """Of each image to the other date, of the day to what time alone predicts; about 1."""
+    @cached_property
+    def guided(self) -> Tensor:
+        """The anomaly, spread along what is alike in the references; one guide where both are the
+        same image, as then a difference would count twice."""
+        before, after = (
+            torch.where(self.present, (one - self.centre) / self.spread, 0.0)
+            for one in (self.images.fine_before, self.images.fine_after)
+        )
+        apart = (before - after).flatten(1).abs().amax(dim=1) > 0
+        count = self.present.flatten(1).sum(dim=1)
+        guide = torch.cat([before, torch.where(apart[:, None, None, None], after, 0.0)], dim=1)
+        channels = torch.where(apart, 2 * count, count)
+        return guided_change(self.anomaly, guide, channels, self.ratio)
+
+    def contrasts(self, change: Tensor) -> tuple[Tensor, ...]:
+        """Of each image to the other date, of the day to what time alone predicts; about 1.
+
+        ``change`` is the frame's own idea of the latter."""
         f0, c0, f2, c2, _ = self.images
-        change = self.reference_change
         differences = (f0 - f2, c0 - c2, f2 - f0, c2 - c0)
-        return (*(one / change for one in differences), self.anomaly / self.scale)
+        return (*(one / self.reference_change for one in differences), change / self.scale)
 
 
 Scaled = tuple[Tensor, Tensor, Tensor]
@@ -168,6 +187,7 @@ _SCALED: dict[str, Callable[[_Window], Scaled]] = {
     "reflectance": _reflectance,
     "normalised": _normalised,
     "anomaly": _relative(lambda window: window.linear + window.anomaly),
+    "guided": _relative(lambda window: window.linear + window.guided),
     "linear": _relative(lambda window: window.linear),
     "delta": _relative(_delta),
 }
@@ -179,6 +199,8 @@ class _Frame:
     of_the_paper: bool
     """The known images as 2 r - 1, else by the region's centre and spread."""
     contrast: bool
+    guided: bool
+    """The contrast of the day is the guided change."""
 
     def view(
         self,
@@ -202,7 +224,8 @@ class _Frame:
         middle, width = (0.5, 0.5) if self.of_the_paper else (window.centre, window.spread)
         channels = [[torch.where(there, (image - middle) / width, 0.0)] for image in window.images]
         if self.contrast:
-            for own, contrast in zip(channels, window.contrasts(), strict=True):
+            change = window.guided if self.guided else window.anomaly
+            for own, contrast in zip(channels, window.contrasts(change), strict=True):
                 own.append(contrast)
         if filled is not None:
             for own, where in zip(channels, filled.unbind(dim=1), strict=True):
@@ -219,7 +242,12 @@ class _Frame:
 
 def frame_of(name: str, *, contrast: bool) -> Frame:
     """The frame a card names, for a network that sees contrasts or not."""
-    return _Frame(scaled=_SCALED[name], of_the_paper=name == "reflectance", contrast=contrast)
+    return _Frame(
+        scaled=_SCALED[name],
+        of_the_paper=name == "reflectance",
+        contrast=contrast,
+        guided=name == "guided",
+    )
 
 
 def local_mean(image: Tensor, ratio: int) -> Tensor:

@@ -4,6 +4,7 @@ A separable linear operator on cells is ``U_y C U_x'``.  Written as matrices it 
 the same for every block, and cheap: 14 cells to 128 pixels is a 128 x 14 matrix.
 """
 
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import numpy as np
@@ -35,6 +36,21 @@ def nearest(cells: Array, ratio: int) -> Array:
     """Repeat each cell; shapes and unknown cells as in ``smooth``."""
     inner = fill_nearest(cells)[..., COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
     return np.asarray(inner.repeat(ratio, -2).repeat(ratio, -1), np.float32)
+
+
+UPSAMPLE: Mapping[str, Callable[[Array, int], Array]] = {
+    "smooth": smooth,
+    "bilinear": bilinear,
+    "nearest": nearest,
+}
+
+
+def upsampling_of(frame: str) -> str:
+    """How coarse cells come to the fine grid for a frame (``model.frame``), a key of ``UPSAMPLE``.
+
+    ``guided`` reads the cells' own values off the upsampled image; ``smooth`` has blurred them.
+    """
+    return "bilinear" if frame == "guided" else "smooth"
 
 
 def fill_nearest(images: Array) -> Array:

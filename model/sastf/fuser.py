@@ -18,7 +18,7 @@ from model.noise import noise_field
 from model.sastf.conditions import condition_vector
 from model.sastf.network import Features, Network, References
 from model.uncertainty import Calibration, KnownDay, features
-from model.upsample import fill_nearest, smooth
+from model.upsample import UPSAMPLE, fill_nearest, upsampling_of
 from model.windows import cut, merged, plan_windows
 
 CPU_THREADS = 1
@@ -43,6 +43,8 @@ class SastfFuser:
     sha: str
     network: Network
     frame: Frame
+    upsample: str
+    """How coarse cells come to the fine grid, a key of ``model.upsample.UPSAMPLE``."""
     schedule: Schedule
     steps: int
     kappa: float
@@ -87,6 +89,7 @@ class SastfFuser:
             sha=card.sha,
             network=network,
             frame=frame_of(full["frame"], contrast=network.config.contrast),
+            upsample=upsampling_of(full["frame"]),
             schedule=schedule_of(sampling["schedule"], sampling["levels"], sampling["sum_scale"]),
             steps=steps or sampling["steps"],
             kappa=sampling["kappa"],
@@ -118,9 +121,9 @@ class SastfFuser:
         block = block.in_bands(self.bands)
         images = Images(
             fine_before=self._to_device(fill_nearest(block.fine_before)),
-            coarse_before=self._to_device(smooth(block.coarse_before, block.ratio)),
+            coarse_before=self._to_device(self._up(block.coarse_before, block.ratio)),
             fine_after=self._to_device(fill_nearest(block.fine_after)),
-            coarse_after=self._to_device(smooth(block.coarse_after, block.ratio)),
+            coarse_after=self._to_device(self._up(block.coarse_after, block.ratio)),
             coarse=torch.empty(0),  # each day's own, below
         )
         shape = (images.fine_before.shape[2], images.fine_before.shape[3])
@@ -140,7 +143,7 @@ class SastfFuser:
         fused = np.empty(asked.shape, np.float32)
         sigma = np.empty_like(fused) if self.samples > 1 or self.calibration else None
         for index, day in enumerate(block.days):
-            coarse = self._to_device(smooth(block.coarse[index], block.ratio))
+            coarse = self._to_device(self._up(block.coarse[index], block.ratio))
             view = self._view(images._replace(coarse=coarse), block, index, present)
             if not references:  # what the network sees of them is the same on all days
                 with self._precision():
@@ -177,6 +180,9 @@ class SastfFuser:
             return np.asarray(deviation)
         values = features(KnownDay.of(block, index), samples[0], deviation)
         return self.calibration.sigma(values, block.bands)
+
+    def _up(self, cells: Array, ratio: int) -> Array:
+        return UPSAMPLE[self.upsample](cells, ratio)
 
     def _slots_of(self, block: Block) -> list[int]:
         """Where each band of the block stands in the network."""

@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 from model.block import COARSE_PAD, Array
 from model.training.example import Example
 from model.training.scenes import COARSE, Scene, SceneSetError, mapped, open_set, unpack
-from model.upsample import bilinear, smooth
+from model.upsample import UPSAMPLE
 
 SHRINKING = 16
 """A patch is a multiple of this: four halvings in the network."""
@@ -42,7 +42,7 @@ class PatchSource:
         patch: int | None = None,
         stride: int | None = None,
         min_known: float | None = None,
-        upsample: Literal["smooth", "bilinear"] = "smooth",
+        upsample: str = "smooth",
         augment: Augment = "none",
         seed: int = 0,
     ) -> None:
@@ -60,7 +60,7 @@ class PatchSource:
         if self.stride < 1:
             raise ValueError(f"stride={self.stride}: patches start at least a pixel apart")
         self.augment, self.seed = augment, seed
-        self._to_pixels = smooth if upsample == "smooth" else bilinear
+        self._to_pixels = UPSAMPLE[upsample]
         self._centre = np.asarray(self.set.centre, np.float32)
         self._spread = np.asarray(self.set.spread, np.float32)
         scenes = self.set.split(split)

@@ -28,8 +28,8 @@ from model.training.losses import Losses, Objective
 from model.training.validation import relative_rmse, validate
 from model.training.vgg import load_perceptual
 
-CORRECTING_FRAMES = frozenset({"anomaly", "linear", "delta"})
-"""Frames whose 0 is a prediction: there the head starts at 0, and an untrained network is it."""
+ABSOLUTE_FRAMES = frozenset({"reflectance", "normalised"})
+"""In all other frames 0 is a prediction: the head starts at 0, and an untrained network is it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +263,8 @@ class Run:
             self._keep("best", epoch, scores)
         if self.step == self.steps:
             self._keep("last", epoch, scores)
-        on_progress(self._progress(epoch, float("nan"), scores))
+        if scores:
+            on_progress(self._progress(epoch, float("nan"), scores))
 
     def save(self) -> None:
         """Write the state; the first process does."""
@@ -317,7 +318,7 @@ def _network_of(config: TrainConfig) -> tuple[Network, list[dict[str, Any]], tup
         new = checkpoint.load_into(network, config.start)
         note = f"starts from {config.start}" + (f"; new: {', '.join(new)}" if new else "")
         return network, read_card(config.start).get("training", []), (note,)
-    if config.frame in CORRECTING_FRAMES:
+    if config.frame not in ABSOLUTE_FRAMES:
         head = network.decoder.head[-1]
         assert isinstance(head, nn.Conv2d)
         assert head.bias is not None

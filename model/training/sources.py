@@ -11,6 +11,7 @@ from model.training.patches import PatchSource
 from model.training.pool import CARD, WorldCard
 from model.training.scenes import open_set
 from model.training.world_source import WorldSource
+from model.upsample import upsampling_of
 
 
 def training_source(config: TrainConfig) -> Source:
@@ -23,6 +24,7 @@ def training_source(config: TrainConfig) -> Source:
             augment=config.augment,
             # Endless worlds have as many as are asked for; with others Mixed draws what it needs.
             examples=config.examples_per_epoch or 0,
+            frame=config.frame,
         )
         for one in config.data
     ]
@@ -39,6 +41,7 @@ def validation_sources(config: TrainConfig, bands: tuple[str, ...]) -> dict[str,
             patch=config.validation.patch_px,
             augment="none",
             examples=config.validation.examples,
+            frame=config.frame,
         )
         named[_unused(one.folder.name, named)] = InSlots(source, bands)
     return named
@@ -70,7 +73,7 @@ def _scenes(one: DataConfig) -> dict[str, Any]:
 
 
 def _source_of(
-    one: DataConfig, *, seed: int, patch: int, augment: Augment, examples: int
+    one: DataConfig, *, seed: int, patch: int, augment: Augment, examples: int, frame: str
 ) -> Source:
     if one.worlds is not None:
         return WorldSource(
@@ -80,8 +83,16 @@ def _source_of(
             patch=patch,
             augment=augment,
             worlds=one.count,
+            upsample=upsampling_of(frame),
         )
-    return PatchSource(one.folder, split=one.split, patch=patch, augment=augment, seed=seed)
+    return PatchSource(
+        one.folder,
+        split=one.split,
+        patch=patch,
+        augment=augment,
+        seed=seed,
+        upsample=upsampling_of(frame),
+    )
 
 
 def _together(

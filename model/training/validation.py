@@ -50,6 +50,8 @@ def validate(
             sums |= zip(part, _sums(network, source, part, config, schedule, ranks), strict=True)
         everyone = {index: one for part in ranks.gather(sums) for index, one in part.items()}
         total = np.sum([everyone[index] for index in indices], axis=0)
+        if not total[0, 1].any():
+            raise ValueError(f"the validation set {name} has no known truth in {count} examples")
         rows += [
             {"set": name, "method": method, "rmse": _rmse(*of[:2]), "rmse_changed": _rmse(*of[2:])}
             for method, of in zip((NETWORK, *NAIVE), total, strict=True)

@@ -26,7 +26,7 @@ from model.training.augment import (
 )
 from model.training.example import Example
 from model.training.pool import CARD, SCALE, WorldCard
-from model.upsample import bilinear, nearest, smooth
+from model.upsample import UPSAMPLE, bilinear
 from model.worlds.sensor import see_fine
 from model.worlds.spectra import BANDS
 
@@ -43,8 +43,8 @@ CLOUDED_COARSE = (0.0, 0.7)
 HOLED = 0.5
 HOLES = (0.1, 0.8)
 """Share of the references with holes, and of the holes in them."""
-UPSAMPLE = (smooth, nearest, bilinear)
-UPSAMPLE_SHARES = (0.4, 0.3, 0.3)
+OTHER_UPSAMPLING = 0.4
+"""Share of the varied examples that come to the fine grid in another way than the frame's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,12 @@ class WorldSource:
     once, in the order of their names; ``worlds`` takes that many of each pool, so that a pool may
     grow beside a training.
 
-    ``augment``: ``none`` gives what the product meets, for choosing a model: six bands, ``smooth``
-    upsampling (how our own cells come to the fine grid, model.upsample; the product's path is
-    this one alone, as it leaves no cell edges), no change of colour, each example as it is drawn.
+    ``augment``: ``none`` gives what the product meets, for choosing a model: six bands, the
+    frame's own ``upsample`` (a name of model.upsample), no change of colour, each example as it is
+    drawn.
     ``flip`` mirrors half of them besides.  ``eight`` lays each in one of eight ways, turns time
-    round in half, changes the colours, drops bands, takes ``nearest`` and ``bilinear`` in 30 % each
-    (benchmark sets come so), and keeps the more surprising of two drawn places in a share
+    round in half, changes the colours, drops bands, takes any way of upsampling in 40 % (benchmark
+    sets come in several), and keeps the more surprising of two drawn places in a share
     ``eventful``: floods and harvests between the references are rare, and without this a network
     learns to distrust what they show.
     """
@@ -98,6 +98,7 @@ class WorldSource:
         augment: str = "none",
         eventful: float = 0.7,
         worlds: int | None = None,
+        upsample: str = "smooth",
     ) -> None:
         if examples < 1:
             raise ValueError(
@@ -107,6 +108,7 @@ class WorldSource:
         self.folders = tuple(world for one in pools for world in _worlds(Path(one), worlds))
         self.seed, self.patch, self.augment = seed, patch, augment
         self.eventful = eventful if augment == "eight" else 0.0
+        self.upsample = upsample
         self._examples = examples
 
     def __len__(self) -> int:
@@ -121,7 +123,7 @@ class WorldSource:
         places = [self._draw_place(world, rng) for _ in range(1 + (rng.random() < self.eventful))]
         place = max(places, key=lambda one: _surprise(world, one)) if places[1:] else places[0]
         return _Reading(world, place, layout, self.patch, rng).example(
-            varied=self.augment == "eight"
+            varied=self.augment == "eight", upsample=self.upsample
         )
 
     def _draw_place(self, world: _World, rng: np.random.Generator) -> _Place:
@@ -157,10 +159,13 @@ class _Reading:
         self.thin = np.array([THIN[band] for band in world.card.bands], np.float32)
         self._cells: dict[int, tuple[Array, Bool, Bool]] = {}
 
-    def example(self, *, varied: bool) -> Example:
+    def example(self, *, varied: bool, upsample: str) -> Example:
         """``varied``: with all that ``WorldSource`` calls ``eight``."""
         card, place, rng = self.world.card, self.place, self.rng
-        up = UPSAMPLE[rng.choice(3, p=UPSAMPLE_SHARES)] if varied else smooth
+        way = upsample
+        if varied and rng.random() < OTHER_UPSAMPLING:
+            way = str(rng.choice(sorted(UPSAMPLE)))
+        up = UPSAMPLE[way]
         before, before_filled, before_unknown = self._reference(place.before, place.after, -1)
         after, after_filled, after_unknown = before, before_filled, before_unknown
         if place.before != place.after:
