@@ -29,6 +29,7 @@ from model.training.config import (
     ValidationConfig,
 )
 from model.training.distributed import Ranks
+from model.training.example import Example
 from model.training.forward import noisy_of
 from model.training.losses import COARSE_STEP_PX, Objective, coarse_means, mean_of, time_loss
 from model.training.train import train
@@ -421,6 +422,16 @@ def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         train(config(batch=3), tmp_path, data=Random(8), validation={}, ranks=Ranks(0, 2, CPU))
     with pytest.raises(ValueError, match="1 examples an epoch, fewer than a batch of 2"):
         train(config(), tmp_path, data=Random(1), validation={}, ranks=ALONE)
+
+
+def test_validation_without_known_truth_is_refused(tmp_path: Path) -> None:
+    class Unknown(Random):
+        def example(self, epoch: int, index: int) -> Example:
+            example = super().example(epoch, index)
+            return replace(example, truth=np.full_like(example.truth, np.nan))
+
+    with pytest.raises(ValueError, match="validation set dark has no known truth in 2 examples"):
+        train(config(), tmp_path, data=Random(2), validation={"dark": Unknown(2)}, ranks=ALONE)
 
 
 def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
