@@ -9,8 +9,10 @@ the checkout and the card does not name them.
 
 For each number of steps: RMSE (mean over bands), its change against the most steps, RMSE of the
 pixels that are .05 or more from linear in some band, power of the prediction over that of the truth
-at 60-120, 120-240 and 240-480 m (model.spectra; 1 is as much detail as the truth has), and the
-time a window.  Then, at each number of steps, what changes when
+at 60-120, 120-240 and 240-480 m (model.spectra), and the time a window.  Power: 1 is as much detail
+as the truth has; it can exceed 1 on the worlds, whose truth is free of the references' noise.
+
+Then, at each number of steps, what changes when
 
     other noise   the noise is that of another example
     other x_t     the network is given the x_t of another example, at every step
@@ -38,7 +40,7 @@ from model import checkpoint
 from model.card import locate
 from model.diffusion import Denoiser, sample, sampling_steps, schedule_of
 from model.spectra import WAVELENGTHS_M, octave_power
-from model.training.batch import collate, conditions_of, draw, view_of
+from model.training.batch import Batch, collate, conditions_of, draw, view_of
 from model.training.example import Example
 from model.training.validation import CHANGED, naive_images
 from model.training.world_source import WorldSource
@@ -91,8 +93,10 @@ class Quality:
 
     @property
     def detail(self) -> list[float]:
-        """Power over that of the truth, mean of the bands."""
-        seen = self.true_power.sum(1) > 0
+        """Power over that of the truth, mean of the bands; empty without a whole window."""
+        seen = np.nansum(self.true_power, 1) > 0
+        if not seen.any():
+            return []
         return [float(one) for one in (self.power[seen] / self.true_power[seen]).mean(0)]
 
 
@@ -161,7 +165,7 @@ class Sampler:
 
 
 def _add(
-    quality: Quality, image: Tensor, plain: Tensor, batch: Any, scored: Tensor, changed: Tensor
+    quality: Quality, image: Tensor, plain: Tensor, batch: Batch, scored: Tensor, changed: Tensor
 ) -> None:
     def total(values: Tensor, where: Tensor) -> Sums:
         return np.asarray(torch.where(where, values, 0.0).double().sum((0, 2, 3)).numpy())
@@ -272,7 +276,7 @@ def _print(title: str, results: dict[tuple[int, str], Quality], steps: Sequence[
     print(f"\n{title}\n  steps    RMSE  against most  changed   power {ranges}   ms a window")
     for count in steps:
         one = results[count, "plain"]
-        detail = "  ".join(f"{ratio:8.2f}" for ratio in one.detail)
+        detail = "  ".join(f"{ratio:8.2f}" for ratio in one.detail) or "no whole window".rjust(28)
         print(
             f"  {count:5d}  {one.rmse:.4f}  {100 * (one.rmse / last - 1):+10.2f} %  "
             f"{one.rmse_changed:.4f}      {detail}   {1000 * one.seconds / one.windows:8.0f}"
@@ -287,8 +291,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Quality by the number of sampling steps.")
     parser.add_argument("checkpoint")
     parser.add_argument("--worlds", type=Path, required=True, help="pool it never saw")
-    parser.add_argument("--examples", type=int, default=32, help="of the worlds")
-    parser.add_argument("--windows", type=int, default=16, help="of each real set; 0: none")
+    parser.add_argument("--examples", type=int, default=16, help="of the worlds")
+    parser.add_argument("--windows", type=int, default=8, help="of each real set; 0: none")
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 5, 10, 20, 50])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--device", default="cpu")
