@@ -291,9 +291,8 @@ def _compare(task: _HoldOut, device: str) -> list[list[Moments]]:
         assert inputs.block is not None
         fused, sigma = fuser_for(method, sha, device).fuse(inputs.block)
         core = (0, slice(None), *inputs.core)
-        answers.append(
-            (fused[core], [None] * len(task.address.bands) if sigma is None else sigma[core])
-        )
+        stated = [None] * len(task.address.bands) if sigma is None else list(sigma[core])
+        answers.append((fused[core], stated))
     inputs = blocks[task.methods[0][2]]
     seen = inputs.observed[0]
     known = [np.isfinite(reflectance).all(0) for reflectance, _ in answers]
