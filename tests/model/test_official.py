@@ -304,7 +304,9 @@ def made(network: Network, arrays: dict[str, np.ndarray], *, double: bool) -> di
         (8, 8, (32, 80), 2),
         (8, 8, (96, 96), 1),
         (16, 4, (48, 16), 3),
-        (32, 32, (96, 64), 1),
+        # Not 96 x 64: there SAF compares two distances that differ by less than float32 can tell,
+        # one feature of 6144 comes from the other reference, and y moves by up to 7e-3.
+        (32, 32, (96, 96), 1),
         (64, 32, (16, 16), 1),
     ],
 )
