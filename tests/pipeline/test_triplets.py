@@ -20,14 +20,8 @@ from pipeline.images import day_axis
 from pipeline.ingest import Collected, Inputs, freeze_inputs
 from pipeline.job import Job, JobError, PairRules
 from pipeline.survey import NotIngestedError
-from pipeline.triplets import (
-    DateSplit,
-    TripletRules,
-    cut_triplets,
-    patch_of,
-    split_dates,
-    windows,
-)
+from pipeline.triplet_dates import DateSplit, split_dates
+from pipeline.triplets import TripletRules, cut_triplets, patch_of, windows
 from tests.pipeline.test_job import make_job
 from tests.synthetic import (
     Float,
