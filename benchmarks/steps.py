@@ -37,8 +37,10 @@ from torch import Tensor
 
 from benchmarks.common import DATA, print_machine
 from model import checkpoint
+from model.block import Array
 from model.card import locate
 from model.diffusion import Denoiser, sample, sampling_steps, schedule_of
+from model.sastf.network import Network
 from model.spectra import WAVELENGTHS_M, octave_power
 from model.training.batch import Batch, collate, conditions_of, draw, view_of
 from model.training.example import Example
@@ -50,6 +52,8 @@ from pipeline.real_sets import READERS, Scene, named_in, read_set
 WORLD_PIXEL_M = 30.0
 WINDOW = 128
 AT_ONCE = 8
+LEAST_KNOWN = 0.9
+"""Least share of known pixels of a window whose power is taken."""
 TURN = 1
 """Examples of a batch are turned by one place to get another's noise or x_t."""
 
@@ -93,7 +97,8 @@ class Quality:
 
     @property
     def detail(self) -> list[float]:
-        """Power over that of the truth, mean of the bands; empty without a whole window."""
+        """Power over that of the truth, mean of the bands; empty without a window that is
+        ``LEAST_KNOWN``."""
         seen = np.nansum(self.true_power, 1) > 0
         if not seen.any():
             return []
@@ -104,7 +109,7 @@ class Quality:
 class Sampler:
     """A checkpoint's network and sampler, with the two things a benchmark changes in it."""
 
-    network: torch.nn.Module
+    network: Network
     card: dict[str, Any]
     device: torch.device
 
@@ -158,10 +163,8 @@ class Sampler:
             if way == "plain":
                 plain[steps] = image
             _add(quality, image, plain[steps], batch, scored.cpu(), changed.cpu())
-            for one, own, mask in zip(examples, image.numpy(), scored.cpu().numpy(), strict=True):
-                if mask[one.present].all():  # waves need a whole window
-                    quality.power[one.present] += octave_power(own[one.present], pixel_m)
-                    quality.true_power[one.present] += octave_power(one.truth[one.present], pixel_m)
+            for one, own in zip(examples, image.numpy(), strict=True):
+                _add_power(quality, one, own, pixel_m)
 
 
 def _add(
@@ -176,6 +179,17 @@ def _add(
     quality.moved += total((image - plain) ** 2, scored)
     quality.pixels += total(torch.ones_like(image), scored)
     quality.changed_pixels += total(torch.ones_like(image), changed)
+
+
+def _add_power(quality: Quality, example: Example, image: Array, pixel_m: float) -> None:
+    """Unknown pixels take the nearest known of the truth in both, as waves need whole windows."""
+    there = example.present
+    known = np.isfinite(example.truth[there]).all(0)
+    if known.mean() < LEAST_KNOWN:
+        return
+    truth = fill_nearest(np.where(known, example.truth[there], np.float32(np.nan)))
+    quality.power[there] += octave_power(np.where(known, image[there], truth), pixel_m)
+    quality.true_power[there] += octave_power(truth, pixel_m)
 
 
 def _root_mean(sums: Sums, pixels: Sums) -> float:
@@ -276,7 +290,7 @@ def _print(title: str, results: dict[tuple[int, str], Quality], steps: Sequence[
     print(f"\n{title}\n  steps    RMSE  against most  changed   power {ranges}   ms a window")
     for count in steps:
         one = results[count, "plain"]
-        detail = "  ".join(f"{ratio:8.2f}" for ratio in one.detail) or "no whole window".rjust(28)
+        detail = "  ".join(f"{ratio:8.2f}" for ratio in one.detail) or "no window known".rjust(28)
         print(
             f"  {count:5d}  {one.rmse:.4f}  {100 * (one.rmse / last - 1):+10.2f} %  "
             f"{one.rmse_changed:.4f}      {detail}   {1000 * one.seconds / one.windows:8.0f}"

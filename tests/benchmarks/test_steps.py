@@ -88,3 +88,16 @@ def test_detail_is_that_of_the_truth_where_the_answer_is_the_truth() -> None:
     quality.power[0], quality.true_power[0] = (2.0, 1.0, np.nan), (4.0, 1.0, np.nan)
     np.testing.assert_array_equal(quality.detail, [0.5, 1.0, np.nan])
     assert Quality(2).detail == []
+
+
+def test_unknown_pixels_make_no_waves(tmp_path: Path) -> None:
+    scene = make_scene()
+    clouded = scene.truth.copy()
+    clouded[..., :4, :40] = np.nan
+    folder = write_checkpoint(tmp_path / "weights", trained=False)
+    few, many = (
+        [next(windows_of(replace(scene, truth=truth), BANDS))] * 2
+        for truth in (clouded, np.where(np.arange(64) < 40, np.nan, scene.truth))
+    )
+    assert np.isfinite(run(folder, few, (1, "plain"))["plain"].detail[:2]).all()
+    assert run(folder, many, (1, "plain"))["plain"].detail == []
