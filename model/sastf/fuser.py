@@ -238,10 +238,11 @@ class SastfFuser:
         )
 
     def _to_device(self, image: Array) -> Tensor:
-        """(1, band, y, x) on the device, in whole strides of the network, by reflection."""
+        """(1, band, y, x) on the device; what is shorter than a window in whole strides, mirrored."""
         tensor = torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device)
         for dim in (-1, -2):
-            tensor = reflect_to_multiple(tensor, dim, self.network.config.stride)
+            if tensor.shape[dim] < self.window:  # one window as long; else windows lie inside
+                tensor = reflect_to_multiple(tensor, dim, self.network.config.stride)
         return tensor.contiguous()
 
 
