@@ -127,9 +127,9 @@ class SastfFuser:
             coarse=torch.empty(0),  # each day's own, below
         )
         shape = (images.fine_before.shape[2], images.fine_before.shape[3])
-        windows = plan_windows(
-            shape, self.window, self.overlap, origin=block.origin, core=block.core
-        )
+        # In one step a pixel depends on the windows that show it; in more, on their neighbours too.
+        core = block.core if self.steps == 1 else None
+        windows = plan_windows(shape, self.window, self.overlap, origin=block.origin, core=core)
         groups = [
             windows[first : first + self.windows_at_once]
             for first in range(0, len(windows), self.windows_at_once)
@@ -238,7 +238,7 @@ class SastfFuser:
         )
 
     def _to_device(self, image: Array) -> Tensor:
-        """(1, band, y, x) on the device; what is shorter than a window in whole strides, mirrored."""
+        """(1, band, y, x) on the device; a side below a window mirrored to whole strides."""
         tensor = torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device)
         for dim in (-1, -2):
             if tensor.shape[dim] < self.window:  # one window as long; else windows lie inside
