@@ -91,6 +91,44 @@ def weights_parity(
         raise typer.Exit(DIFFERS)
 
 
+@weights.command("calibrate")
+def weights_calibrate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Checkpoint folder, or `default`.")],
+    worlds: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="POOL", help="Simulated worlds it was not trained on; repeatable."),
+    ] = None,
+    scenes: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="SET", help="Scene sets; their split `validation`; repeatable."),
+    ] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Of each pool.")] = 320,
+    patch: Annotated[int, typer.Option(min=16, help="Pixels, a multiple of 16.")] = 96,
+    samples: Annotated[int, typer.Option(min=1, help="Draws of the diffusion.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the examples and of the noise.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Learn from errors on held-out examples how far each pixel may be off; write it in the card.
+
+    From then on every cube made with these weights holds `sigma_<band>`. A calibration for as many
+    samples is replaced.
+    """
+    from flows.show import lines
+    from model.training.calibrate import calibrate_checkpoint
+
+    held = calibrate_checkpoint(
+        folder,
+        worlds=worlds or (),
+        scenes=scenes or (),
+        examples=examples,
+        patch=patch,
+        samples=samples,
+        seed=seed,
+        device=device,
+    )
+    lines(out, held.lines())
+
+
 def ablate(
     config: Annotated[
         Path,

@@ -6,6 +6,7 @@ everything needed to rebuild and to judge the network.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ from model.classical.naive import NAIVE
 from model.uncertainty import Calibration
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default"
-METHODS = ("sa-stf", *NAIVE)
+METHODS = ("sa-stf", "guided", *NAIVE)
+
+GUIDED_HALO = 64
+"""Fine pixels that ``guided`` wants to see around a tile: four cells of 480 m, beyond which a
+cell's weight at the tile is below a hundredth."""
 
 FRAME_NAMES = ("reflectance", "normalised", "anomaly", "guided", "linear", "delta")
 SCHEDULE_NAMES = ("official", "rddm")
@@ -76,6 +81,10 @@ def describe(
     if method in NAIVE:
         return MethodCard(
             name=method, bands=None, slots=False, halo=0, sigma=False, sha=f"naive:{method}"
+        )
+    if method == "guided":
+        return MethodCard(
+            name=method, bands=None, slots=False, halo=GUIDED_HALO, sigma=False, sha="guided:1"
         )
     if method != "sa-stf":
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
@@ -148,6 +157,17 @@ def read_card(folder: Path) -> dict[str, Any]:
     _check(folder / CARD, card)
     _check_weights(folder / WEIGHTS)
     return card
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Replace the card of a checkpoint as a whole; rows of numbers stand on one line each."""
+    text = json.dumps(card, indent=2)
+    row = re.compile(r"\[\s+(-?\d[^\[\]{}\"]*?)\s+\]")
+    text = row.sub(lambda found: f"[{', '.join(found[1].split()).replace(',,', ',')}]", text)
+    beside = folder / f"{CARD}.partial"
+    beside.write_text(text + "\n")
+    beside.chmod(0o644)
+    beside.rename(folder / CARD)
 
 
 def _check(path: Path, card: Any) -> None:
