@@ -47,6 +47,10 @@ def load_fuser(
     """
     if method in NAIVE:
         return NaiveFuser(name=method)
+    if method == "guided":
+        from model.classical.guided import GuidedFuser
+
+        return GuidedFuser()
     if method != "sa-stf":
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
     from model.sastf.fuser import SastfFuser  # torch takes two seconds to import
