@@ -28,6 +28,7 @@ from model.sastf.fuser import SastfFuser
 from model.sastf.network import Features, Network, References
 
 PAPER_STEPS = 50
+MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
 DAYS = 16
 """Most days a task of the pipeline fuses with the same references."""
 
@@ -242,7 +243,7 @@ def tile(device: str, halo: int | None, repeats: int) -> None:
 
 def matrix_rate(device: str, dtype: torch.dtype) -> float:
     """Multiplications and additions a second of a large square matrix product."""
-    side = 8192 if device == "cuda" else 2048
+    side = MATRIX_SIDE[device]
     a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
     return 2 * side**3 / fastest(lambda: a @ b, device=device)
 

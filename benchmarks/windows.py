@@ -45,18 +45,12 @@ from pipeline.real_sets import READERS
 
 STRIDE = 16
 SIDE = 384
-SCENES = ("smooth", "world", "shenzhen", "tsstf", "salton-sea")
-FOLDERS = {
-    "shenzhen": "shenzhen-etm-mod09",
-    "tsstf": "tsstf-6band-simcoarse",
-    "salton-sea": "stars-salton-sea-nir",
+SCENES = ("smooth", "world", "shenzhen", "tsstf")
+REAL = {
+    "shenzhen": ("shenzhen-etm-mod09", "one-sided, ratio 16"),
+    "tsstf": ("tsstf-6band-simcoarse", "one-sided"),
 }
-GROUPS = {
-    "shenzhen": ("one-sided, ratio 16",),
-    "tsstf": ("one-sided",),
-    "salton-sea": ("hide 0 days",),
-}
-"""The scenes of a set to take, by their group in ``pipeline.real_sets``."""
+"""Folder of a real set, and which of its scenes in ``pipeline.real_sets``."""
 
 MICROMETRES = dict(zip(BANDS, (0.48, 0.56, 0.66, 0.86, 1.61, 2.2), strict=True))
 BAND_FIRST = (
@@ -104,6 +98,8 @@ def main() -> None:
         Layout(name="", window=window, overlap=overlap, halo=halo, tile=args.tile)
         for overlap, halo in product(args.overlap or [fuser.overlap], args.halo or [fuser.halo])
     ]
+    if wrong := [one.overlap for one in layouts if window - one.overlap <= STRIDE]:
+        parser.error(f"--overlap {wrong[0]}: windows of {window} must lie over {STRIDE} apart")
     if not args.no_centre:
         for name, size in (("centre", 256), ("half", 128)):
             half = size // 2
@@ -112,12 +108,13 @@ def main() -> None:
     print(f"weights   {args.checkpoint}, identity {fuser.sha[:12]}; tiles of {args.tile} pixels")
     print(f"{'':30}size overlap halo  |  jump: window middle  block   shift  |  computed / kept")
     for name in args.scene or SCENES:
-        regions = read_scene(name, args.data, fuser.bands)
-        if not regions:
-            print(f"{name:12}left out: no {FOLDERS[name]} in {args.data}")
-        whole_of = cache(partial(fuse_whole, fuser, regions))
-        for steps, layout in product(args.steps or [fuser.steps], layouts if regions else []):
-            made = measure(replace(fuser, steps=steps), regions, layout, whole_of)
+        region = read_scene(name, args.data, fuser.bands)
+        if region is None:
+            print(f"{name:12}left out: no {REAL[name][0]} in {args.data}")
+            continue
+        whole_of = cache(partial(fuse_whole, fuser, region))
+        for steps, layout in product(args.steps or [fuser.steps], layouts):
+            made = measure(replace(fuser, steps=steps), region, layout, whole_of)
             cost = "  ".join(f"{computed_per_kept(layout, tile):.2f}" for tile in (512, 256))
             print(
                 f"{name:12}{steps:3} steps {layout.name:8}{layout.window:6}{layout.overlap:8}"
@@ -136,18 +133,17 @@ def load(checkpoint: str) -> SastfFuser:
     return fuser
 
 
-def read_scene(name: str, data: Path, bands: tuple[str, ...]) -> list[Block]:
-    """The blocks of a scene, each a whole region in ``bands``; none where a real set is missing."""
+def read_scene(name: str, data: Path, bands: tuple[str, ...]) -> Block | None:
+    """A scene as one block of a whole region in ``bands``; None where a real set is missing."""
     if name == "smooth":
-        return [smooth_scene()]
+        return smooth_scene()
     if name == "world":
-        return [world_scene()]
-    if not (data / FOLDERS[name]).is_dir():
-        return []
-    scenes = [scene for scene in READERS[name](data) if scene.group in GROUPS[name]]
-    if name == "salton-sea":
-        return [in_bands(scene.block, bands) for scene in scenes[::4]]
-    return [in_bands(between(scenes[0].block, scenes[0].truth[0]), bands)]
+        return world_scene()
+    folder, group = REAL[name]
+    if not (data / folder).is_dir():
+        return None
+    scene = next(scene for scene in READERS[name](data) if scene.group == group)
+    return in_bands(between(scene.block, scene.truth[0]), bands)
 
 
 def smooth_scene() -> Block:
@@ -251,18 +247,12 @@ def part(block: Block, y: slice, x: slice) -> Block:
 
 
 def fuse_whole(
-    fuser: SastfFuser,
-    regions: Sequence[Block],
-    index: int,
-    window: int,
-    overlap: int,
-    steps: int,
-    move: int,
+    fuser: SastfFuser, region: Block, window: int, overlap: int, steps: int, move: int
 ) -> Array:
     """A region as one block, the lattice moved against it along both axes."""
-    row, col = regions[index].origin
-    region = replace(regions[index], origin=(row + move, col + move))
-    return replace(fuser, window=window, overlap=overlap, steps=steps).fuse(region).reflectance[0]
+    row, col = region.origin
+    moved = replace(region, origin=(row + move, col + move))
+    return replace(fuser, window=window, overlap=overlap, steps=steps).fuse(moved).reflectance[0]
 
 
 def fuse_tiled(fuser: SastfFuser, region: Block, tile: int, halo: int) -> Array:
@@ -299,35 +289,30 @@ class Jumps:
 
 
 def measure(
-    fuser: SastfFuser, regions: Sequence[Block], layout: Layout, whole_of: Callable[..., Array]
+    fuser: SastfFuser, region: Block, layout: Layout, whole_of: Callable[..., Array]
 ) -> Jumps:
-    """All borders of a scene's regions together; ``whole_of`` remembers ``fuse_whole``."""
-    sums = np.zeros((4, 2))  # (window, middle, block, shift) x (with a border, without)
+    """All borders of a scene together; ``whole_of`` remembers ``fuse_whole`` of it."""
     fuser = replace(fuser, window=layout.window, overlap=layout.overlap)
-    for index, region in enumerate(regions):
-        moved_by = partial(whole_of, index, layout.window, layout.overlap, fuser.steps)
-        tile = max(layout.tile // region.ratio, 1) * region.ratio
-        start = NaiveFuser(name="anomaly").fuse(region).reflectance[0]
-        whole = moved_by(0) - start
-        tiled = fuse_tiled(fuser, region, tile, layout.halo) - start
-        move = lattice_shift(layout)
-        moved = moved_by(move) - start
-        for axis, length in ((1, region.fine_before.shape[1]), (2, region.fine_before.shape[2])):
-            at = region.origin[axis - 1]
-            here, there = (window_borders(layout, at + by, length) for by in (0, move))
-            for kind in (0, 1):
-                one, other = here[kind].difference(*there), there[kind].difference(*here)
-                sums[kind, 0] += jump(whole, one, axis) + jump(moved, other, axis)
-                sums[kind, 1] += jump(moved, one, axis) + jump(whole, other, axis)
-            tiles = {at.start for at in edges(length, tile)[1:]}
-            sums[2] += jump(tiled, tiles, axis), jump(whole, tiles, axis)
-            rows = [at + side for at in tiles for side in (-1, 0)]
-            sums[3] += (
-                np.nanmean(np.abs((tiled - whole).take(rows, axis))),
-                np.nanmean(np.abs(whole)),
-            )
-    with np.errstate(invalid="ignore"):  # without windows inside there is nothing to compare
-        return Jumps(*(sums[:, 0] / sums[:, 1]).tolist())
+    tile, move = max(layout.tile // region.ratio, 1) * region.ratio, lattice_shift(layout)
+    start = NaiveFuser(name="anomaly").fuse(region).reflectance[0]
+    whole, moved = (
+        whole_of(layout.window, layout.overlap, fuser.steps, by) - start for by in (0, move)
+    )
+    tiled = fuse_tiled(fuser, region, tile, layout.halo) - start
+    sums = np.zeros((4, 2))  # (window, middle, block, shift) x (with a border, without)
+    for axis, length in ((1, start.shape[1]), (2, start.shape[2])):
+        at = region.origin[axis - 1]
+        here, there = (window_borders(layout, at + by, length) for by in (0, move))
+        for kind in (0, 1):
+            one, other = here[kind].difference(*there), there[kind].difference(*here)
+            sums[kind, 0] += jump(whole, one, axis) + jump(moved, other, axis)
+            sums[kind, 1] += jump(moved, one, axis) + jump(whole, other, axis)
+        tiles = {at.start for at in edges(length, tile)[1:]}
+        sums[2] += jump(tiled, tiles, axis), jump(whole, tiles, axis)
+        rows = [at + side for at in tiles for side in (-1, 0)]
+        sums[3, 0] += np.nanmean(np.abs((tiled - whole).take(rows, axis)))
+        sums[3, 1] += np.nanmean(np.abs(whole))
+    return Jumps(*(sums[:, 0] / sums[:, 1]).tolist())
 
 
 def window_borders(layout: Layout, origin: int, length: int) -> tuple[set[int], set[int]]:

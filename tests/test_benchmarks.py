@@ -1,0 +1,54 @@
+"""The benchmarks measure what they say; their figures are for people to look at."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import fusion, windows
+from benchmarks.windows import Layout
+
+
+@pytest.fixture(autouse=True)
+def _keep_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_jump_is_the_mean_difference_across_each_border() -> None:
+    field = np.zeros((2, 4, 40), np.float32)
+    field[:, :, 16:] = 3
+    field[0, :, 20:] += 1
+    assert windows.jump(field, {16}, 2) == 3
+    assert windows.jump(field, {16, 20, 30}, 2) == pytest.approx(3 + 0.5)
+    assert windows.jump(field, {2}, 1) == 0
+
+
+def test_a_tile_alone_costs_the_windows_that_show_it() -> None:
+    # On a lattice of 96, tiles of 512 meet 6 or 7 windows of 128 along an axis: 6.5 by mean.
+    layout = Layout(name="", window=128, overlap=32, halo=144, tile=192)
+    assert windows.computed_per_kept(layout, 512) == pytest.approx((6.5 * 128 / 512) ** 2)
+
+
+def test_seams_vanish_where_the_halo_holds_every_window_of_the_tile_and_not_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(windows, "SIDE", 288)
+    words = "--checkpoint random --scene smooth --window 64 --overlap 16 --tile 144 --no-centre"
+    monkeypatch.setattr("sys.argv", ["windows", *words.split(), "--halo", "16", "--halo", "96"])
+    windows.main()
+    narrow, wide = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
+    assert float(narrow[9]) > 1.02 > float(wide[9]) > 0.98
+    assert float(wide[10]) < 1e-4
+
+
+def test_the_table_of_speeds_has_every_way_and_what_it_gains(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fusion, "MATRIX_SIDE", {"cpu": 64})
+    words = "--width 16 --window 16 --batch 1 --direct 2 --repeats 1"
+    monkeypatch.setattr("sys.argv", ["fusion", *words.split()])
+    fusion.main()
+    text = capsys.readouterr().out
+    assert text.count("batch 1") == 4 + 4
+    assert "encoded once, not in each of 50 steps" in text
