@@ -257,7 +257,7 @@ def fit(
                 "calibrate; take more examples, or larger patches"
             )
         x = values[:, place, known].astype(np.float64).T
-        y = np.log(np.abs(errors[place, known].astype(np.float64)) + ERROR_FLOOR)
+        y = np.log(np.maximum(np.abs(errors[place, known].astype(np.float64)), ERROR_FLOOR))
         low[place], high[place] = np.quantile(x, (0.005, 0.995), axis=0)
         # A mark that is rarely set lies outside both quantiles, and still counts.
         rare = low[place] == high[place]

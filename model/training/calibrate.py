@@ -46,6 +46,7 @@ class Errors:
     """(band, pixel) fused minus truth, reflectance."""
 
 
+@torch.inference_mode()
 def predict(fuser: SastfFuser, frame: str, example: Example) -> Array:
     """(sample, band, y, x) reflectance of an example, the whole of it one window.
 
@@ -86,7 +87,6 @@ def measure(
     return Errors(values=values, error=error)
 
 
-@torch.inference_mode()
 def _parts(
     fuser: SastfFuser, frame: str, source: Source, epoch: int, count: int
 ) -> Iterator[tuple[Array, Array]]:

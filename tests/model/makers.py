@@ -9,6 +9,7 @@ from model import checkpoint
 from model.block import COARSE_PAD, Block
 from model.sastf.config import Condition, NetworkConfig
 from model.sastf.network import Network
+from model.uncertainty import FEATURES, Calibration
 
 BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
 SAMPLING = {
@@ -89,3 +90,18 @@ def write_checkpoint(
     card = {"bands": bands, "slots": slots, "frame": frame, "sampling": sampling}
     checkpoint.save(folder, network, card)
     return folder
+
+
+def make_calibration(bands: tuple[str, ...] = BANDS) -> Calibration:
+    """A sigma of one or two hundredths that grows with the change between the references."""
+    shape = (len(bands), len(FEATURES))
+    slope = np.zeros(shape, np.float32)
+    slope[:, FEATURES.index("change")] = 0.3
+    return Calibration(
+        bands=bands,
+        samples=1,
+        intercept=np.full(len(bands), -4.0, np.float32),
+        slope=slope,
+        low=np.full(shape, -4.0, np.float32),
+        high=np.full(shape, 4.0, np.float32),
+    )

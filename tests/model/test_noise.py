@@ -15,12 +15,23 @@ def test_overlapping_blocks_share_their_noise(row: int, col: int, down: int, rig
     np.testing.assert_array_equal(part, whole[:, down : down + 30, right : right + 40])
 
 
-def test_noise_is_standard_normal_and_differs_by_seed_and_place() -> None:
-    one, two, away = (
-        noise_field(seed, origin, 6, 128, 128)
-        for seed, origin in ((0, (0, 0)), (1, (0, 0)), (0, (0, 640)))
+def test_noise_is_standard_normal_and_differs_by_seed_place_and_sample() -> None:
+    one, two, away, again = (
+        noise_field(seed, origin, 6, 128, 128, sample=sample)
+        for seed, origin, sample in (
+            (0, (0, 0), 0),
+            (1, (0, 0), 0),
+            (0, (0, 640), 0),
+            (0, (0, 0), 1),
+        )
     )
     assert abs(one.mean()) < 0.01
     assert abs(one.std() - 1) < 0.01
-    for other in (two, away):
+    for other in (two, away, again):
         assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.02
+
+
+def test_the_first_sample_is_the_noise_of_cubes_made_before_there_were_others() -> None:
+    first = np.random.Generator(np.random.Philox(key=(5 << 64) | (1 << 32) | 2))
+    wanted = first.standard_normal((2, 64, 64), dtype=np.float32)
+    np.testing.assert_array_equal(noise_field(5, (64, 128), 2, 64, 64), wanted)
