@@ -50,6 +50,7 @@ def make_region(
     folder: Path,
     *,
     method: str = "anomaly",
+    checkpoint: Path | None = None,
     grid: Grid | None = None,
     clear: tuple[float, float] = (0.5, 1),
     days: tuple[int, int] = (6, 17),
@@ -60,7 +61,7 @@ def make_region(
         start=day(days[0]),
         end=day(days[1]),
         rules=PairRules(min_clear=0.5, max_span_days=24),
-        method=Method(name=method, checkpoint=None),
+        method=Method(name=method, checkpoint=None if checkpoint is None else str(checkpoint)),
         cube=folder / "fields.zarr",
     )
     world = make_world(grid=grid, days=DAYS)
@@ -80,8 +81,8 @@ def make_region(
         },
         bands=BANDS,
     )
-    ensure(job.cube, "fused", grid, job.days, BANDS)
     card = job.method.card()
+    ensure(job.cube, "fused", grid, job.days, BANDS, sigma=card.sigma)
     recipe = Recipe(
         job=job,
         bands=BANDS,
