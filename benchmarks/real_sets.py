@@ -110,7 +110,7 @@ def _table(rows: Sequence[Row], *, trained: set[str]) -> Iterator[str]:
     for row in sorted(rows, key=lambda row: row.rmse):
         yield (
             f"| {row.method} | {'zero-shot' if row.method in trained else '-'} | {row.rmse:.4f} | "
-            f"{row.cc:.4f} | {row.changed:.4f} | {row.bias:+.4f} | {_interval(row.gain)} | "
+            f"{row.cc:.4f} | {row.changed:.4f} | {row.bias:+.4f} | {interval(row.gain)} | "
             f"{row.scenes_better}/{row.scenes} |"
         )
 
@@ -122,7 +122,7 @@ def _band_table(rows: Sequence[Row]) -> Iterator[str]:
         yield f"| {row.method} | {' | '.join(f'{rmse:.4f}' for rmse in row.by_band.rmse)} |"
 
 
-def _interval(gain: Interval | None) -> str:
+def interval(gain: Interval | None) -> str:
     if gain is None:
         return "too few blocks"
     return f"{gain.value:+.5f} [{gain.low:+.5f}, {gain.high:+.5f}]"

@@ -8,7 +8,7 @@ Two generators that share the ranges and little else: models are trained on ``tr
 | fields | cells around scattered points | rectangles, bent strips, irrigated circles |
 | crops | logistic rise and fall | bells |
 | water | a river and a lake; floods with a crest | ponds in basins; floods in straight lines |
-| coarse pixel | Gaussian, averaged over its cell | nearest observation, triangle by box |
+| daily coarse pixel | Gaussian, averaged over its cell | nearest observation, triangle by box |
 | haze | even | with a gradient |
 
 Both keep away from the demo (``model.worlds.held_out``).
@@ -158,25 +158,28 @@ def _coarse(rng: np.random.Generator, generator: str, ratio: int) -> CoarseSenso
     sharp = rng.random() < 0.5
     across, along = ((60, 340), (60, 340)) if sharp else ((350, 1000), (350, 800))
     # Seven worlds in ten have a product of nadir reflectance, a composite of many looks: 2 %, and
-    # several observations average within a cell.
+    # several observations average within a cell: its footprint hardly changes from day to day.
     nbar = rng.random() < 0.7
     # Daily product: red 3-8 %, near infrared 3-7 % by view and sun angle.  The literature's 5-12 %
     # made linear interpolation better than any use of the coarse images; on the real sets it is
     # worse from gaps of ten days on.
     low, high = np.array([(6, 5, 5, 4, 4, 4), (14, 12, 12, 10, 10, 11)]) / 100
-    angle = np.full(6, 0.02) if nbar else 0.7 * (low + rng.random() * (high - low))
+    angle = (
+        np.full(6, rng.uniform(0.005, 0.02)) if nbar else 0.7 * (low + rng.random() * (high - low))
+    )
     return CoarseSensor(
         fwhm_across_m=size * rng.uniform(*across),
         fwhm_along_m=size * rng.uniform(*along),
-        registration_m=rng.uniform(35, 65),
+        registration_m=rng.uniform(10, 30) if nbar else rng.uniform(35, 65),
         offset_m=(length * np.cos(turn), length * np.sin(turn)),
         gain=tuple(rng.uniform(0.65, 1.05) * rng.normal(1, 0.05, 6)),
         bias=tuple(np.clip(rng.uniform(-0.01, 0.08) + rng.normal(0, 0.015, 6), -0.02, 0.11)),
         angle=tuple(angle * rng.uniform(0.85, 1.15, 6)),
-        aerosol=_aerosol(rng, 1.0),
-        noise=float(np.exp(rng.uniform(np.log(0.001), np.log(0.01)))),
-        gridding=rng.uniform(0.1, 0.25) if nbar else 0.48,
-        response="scan" if other else "gaussian",
+        aerosol=_aerosol(rng, 0.4 if nbar else 1.0),
+        noise=(0.5 if nbar else 1.0) * float(np.exp(rng.uniform(np.log(0.001), np.log(0.01)))),
+        gridding=rng.uniform(0, 0.15) if nbar else 0.48,
+        swath=rng.uniform(0, 0.3) if nbar else 1.0,
+        response="scan" if other and not nbar else "gaussian",
         class_angle=rng.uniform(0.2, 0.5),
         bandpass=tuple(map(tuple, rng.uniform(-0.05, 0.05, (len(CLASSES), 6)))),
         haze_slope=rng.uniform(0.2, 0.8) if other else 0.0,

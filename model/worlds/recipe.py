@@ -96,6 +96,9 @@ class CoarseSensor:
     response: str = "gaussian"
     """``gaussian``: a Gaussian averaged over the cell, shifted by the day's gridding; ``scan``:
     the nearest observation, a triangle across the track and a box along it."""
+    swath: float = 1.0
+    """How much of the widening towards the edge of the swath a day shows; a composite of many
+    looks shows little."""
     gridding: float = 0.48
     """Largest distance of an observation from its cell, in cells (``gaussian``)."""
     class_angle: float = 0.0

@@ -78,7 +78,9 @@ def footprint(truth: Field, sensor: CoarseSensor, ratio: int, rng: np.random.Gen
     Separable: the response is integrated over each fine pixel along one axis and the other, so
     shifts need not be whole pixels.  What lies outside the world is taken from its edge.
     """
-    edge = rng.beta(1, 2) ** 2  # 0 at nadir; most days lie in the inner half of the swath
+    edge = (
+        sensor.swath * rng.beta(1, 2) ** 2
+    )  # 0 at nadir; most days lie in the inner half of the swath
     fwhm = np.array([sensor.fwhm_along_m, sensor.fwhm_across_m]) * (
         1 + edge * np.array([ALONG, ACROSS])
     )
