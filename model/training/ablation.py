@@ -3,7 +3,8 @@
 The six rows of the paper's ablation table are ``PAPER_ROWS``; any other comparison is a mapping of
 the same form, from a name to what it changes in the training configuration.  Every row sees the
 same examples in the same order for as many steps, and its last weights are scored, so that none
-profits from having been picked.
+profits from having been picked.  A row that differs from an earlier one only in how it is sampled
+(steps, kappa) or scored takes that one's weights.
 """
 
 import json
@@ -65,6 +66,8 @@ PAPER_LGC: Mapping[str, tuple[float, ...]] = {
 """What the paper prints for LGC, in the order of ``METRICS``: other data, not to be compared."""
 
 SCORES = "scores.json"
+AFTER_TRAINING = frozenset({"name", "sampling", "validation", "log_every", "save_every"})
+"""Options that change no weight."""
 
 
 class AblationError(ValueError):
@@ -113,14 +116,16 @@ def compare(
     """
     folders = _folders(rows, out)
     scores: list[Score] = []
+    weights: dict[str, Path] = {}
     for name, config in rows.items():
         if not config.validation.data:
             raise AblationError(f"row {name!r} has no validation data to be scored on")
         before = _finished(folders[name], config)
         on_row(name, before is not None)
+        of = weights.setdefault(_trained_as(config), folders[name])
         if before is None:
             before = _trained_and_scored(
-                name, config, folders[name], ranks, workers, data, held_out, on_progress
+                name, config, folders[name], of, ranks, workers, data, held_out, on_progress
             )
         scores += before
     return list(_in_order(scores, list(rows)))
@@ -136,6 +141,12 @@ def _folders(rows: Mapping[str, TrainConfig], out: Path) -> dict[str, Path]:
         if folder == out:
             raise AblationError(f"row {name!r} needs a name with a letter or a digit")
     return folders
+
+
+def _trained_as(config: TrainConfig) -> str:
+    """Equal for configurations that train the same weights."""
+    kept = {key: of for key, of in config.as_json().items() if key not in AFTER_TRAINING}
+    return json.dumps(kept, sort_keys=True)
 
 
 def _finished(folder: Path, config: TrainConfig) -> list[Score] | None:
@@ -157,29 +168,33 @@ def _trained_and_scored(
     name: str,
     config: TrainConfig,
     folder: Path,
+    weights: Path,
     ranks: Ranks,
     workers: int,
     data: Callable[[TrainConfig], Source],
     held_out: Callable[[TrainConfig, tuple[str, ...]], Mapping[str, Source]],
     on_progress: OnProgress,
 ) -> list[Score]:
+    """``weights``: the folder of the row that is trained, this one's own or an earlier one's."""
     source = data(config)
-    # No validation on the way: nothing is chosen by it, and with many steps it takes longest.
-    summary = train(
-        config,
-        folder,
-        data=source,
-        validation={},
-        ranks=ranks,
-        workers=workers,
-        command=f"daily30 ablate, row {name}",
-        on_progress=on_progress,
-    )
-    if not summary.finished:
-        raise KeyboardInterrupt
+    if weights == folder:
+        # No validation on the way: nothing is chosen by it, and with many steps it takes longest.
+        summary = train(
+            config,
+            folder,
+            data=source,
+            validation={},
+            ranks=ranks,
+            workers=workers,
+            command=f"daily30 ablate, row {name}",
+            on_progress=on_progress,
+        )
+        if not summary.finished:
+            raise KeyboardInterrupt
     scores: list[Score] = []
     if ranks.first:
-        network, card = checkpoint.load(folder / "last")
+        folder.mkdir(parents=True, exist_ok=True)
+        network, card = checkpoint.load(weights / "last")
         network = network.to(ranks.device)
         minutes = card["training"][-1]["minutes"]
         for set_name, held in held_out(config, tuple(source.bands)).items():

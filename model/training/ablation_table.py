@@ -47,7 +47,9 @@ def notes(scores: Sequence[Score], reference: Reference) -> list[str]:
     for name, part in by_set(scores).items():
         if len({one.anomaly for one in part}) > 1:
             said.append(
-                f"Not all rows saw the same examples of {name}: compare their RMSE / anomaly only."
+                f"`anomaly` is not the same for all rows of {name}: their examples differ, or their "
+                "frames bring coarse cells to the fine grid in other ways (naive methods are shown "
+                "as the first row saw them)."
             )
     if reference:
         said.append(

@@ -142,9 +142,25 @@ def test_a_row_that_was_trained_but_not_scored_is_only_scored(tmp_path: Path) ->
 
 
 def test_rows_see_the_same_examples_and_end_alike_where_they_are_alike(tmp_path: Path) -> None:
-    scores, _ = run({"one": make_config(), "the other": make_config()}, tmp_path)
-    one, other = scores[:2]
+    (one, *_), _ = run({"one": make_config()}, tmp_path / "one")
+    (other, *_), _ = run({"the other": make_config()}, tmp_path / "other")
     assert replace(other, row="one", minutes=one.minutes) == one
+
+
+def test_rows_that_differ_in_sampling_alone_share_their_weights(tmp_path: Path) -> None:
+    own = make_config()
+    start = replace(own.sampling, kappa=0.0)
+    rows = {"own": own, "kappa 0": replace(own, name="kappa 0", sampling=start)}
+    rows["longer"] = make_config(epochs=3)
+    scores, _ = run(rows, tmp_path)
+    trained = {path.parent.parent.name for path in tmp_path.rglob("last/weights.safetensors")}
+    assert trained == {"own", "longer"}
+    first, sampled, _ = scores[:3]
+    assert (sampled.minutes, sampled.parameters) == (first.minutes, first.parameters)
+    assert sampled.rmse != first.rmse
+    network = Network(own.network)
+    coarse = score_examples(network, Random(5), rows["kappa 0"], CPU)[""]
+    assert sampled.rmse == pytest.approx(coarse["rmse"]), "kappa 0 is the start, whatever network"
 
 
 @pytest.mark.parametrize(
