@@ -47,9 +47,9 @@ def notes(scores: Sequence[Score], reference: Reference) -> list[str]:
     for name, part in by_set(scores).items():
         if len({one.anomaly for one in part}) > 1:
             said.append(
-                f"`anomaly` is not the same for all rows of {name}: their examples differ, or their "
-                "frames bring coarse cells to the fine grid in other ways (naive methods are shown "
-                "as the first row saw them)."
+                f"`anomaly` is not the same for all rows of {name}: a seed draws other examples, a "
+                "frame may bring coarse cells to the fine grid in another way. Naive methods are "
+                "shown as the first row saw them."
             )
     if reference:
         said.append(
