@@ -161,7 +161,6 @@ def test_the_two_generators_follow_other_laws() -> None:
             {recipe.land.relief for recipe in recipes},
             {crop.curve for recipe in recipes for crop in recipe.land.crops},
             {recipe.flood.shape for recipe in recipes if recipe.flood},
-            {recipe.coarse.response for recipe in recipes},
             {str(recipe.coarse.haze_slope > 0) for recipe in recipes},
         ]
 
@@ -171,6 +170,10 @@ def test_the_two_generators_follow_other_laws() -> None:
         assert not ours & theirs
     assert {recipe.ratio for recipe in train + other} >= {6, 9, 16, 19}
     assert kinds(other)[0] == {"split", "strips", "pivots"}
+    # A composite is a Gaussian in both; a single look is not.
+    single = [recipe.coarse.response for recipe in other if recipe.coarse.swath == 1]
+    assert set(single) == {"scan"}
+    assert {recipe.coarse.response for recipe in train} == {"gaussian"}
 
 
 def test_a_scanned_cell_is_one_observation_and_a_gaussian_one_a_mean() -> None:
