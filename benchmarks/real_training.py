@@ -52,14 +52,14 @@ def main() -> None:
         made = write_training_set(name, splits, folder)
         fusers: dict[str, Fuser] = {method: load_fuser(method) for method in (*NAIVE, "guided")}
         config = scratch_config(made, folder, steps=args.steps)
-        fusers["sa-stf, from random weights"] = _trained(config, args.out, args.device)
+        fusers["sa-stf, from random weights"] = trained(config, args.out, args.device)
         start = locate(args.start)
         card = read_card(start)
         if named_in(card, name):
             print(f"\n{args.start} is not used: its card names {name} in its training")
         elif made.bands == tuple(card["bands"]) or card.get("slots"):
             config = start_config(made, folder, start, steps=args.steps)
-            fusers[f"sa-stf, from {args.start}"] = _trained(config, args.out, args.device)
+            fusers[f"sa-stf, from {args.start}"] = trained(config, args.out, args.device)
             fusers[f"{args.start} itself"] = load_fuser("sa-stf", start, device=args.device)
         else:
             print(f"\n{args.start} is not used: it takes all of {', '.join(card['bands'])} only")
@@ -95,7 +95,9 @@ def scratch_config(made: SceneSet, folder: Path, *, steps: int) -> TrainConfig:
             ),
             frame="guided",
             schedule=ScheduleConfig(sum_scale=0.01),
-            sampling=SamplingConfig(window_px=made.patch_px, overlap_px=32, halo_px=16),
+            sampling=SamplingConfig(
+                window_px=made.patch_px, overlap_px=made.patch_px // 4, halo_px=16
+            ),
             optimiser=replace(config.optimiser, rate=RATES["scratch"], ema=0.98),
         ),
         made,
@@ -131,7 +133,7 @@ def _for_steps(config: TrainConfig, made: SceneSet, steps: int) -> TrainConfig:
     )
 
 
-def _trained(config: TrainConfig, out: Path, device: str) -> Fuser:
+def trained(config: TrainConfig, out: Path, device: str) -> Fuser:
     """Trained, or read where the folder holds the same run."""
     folder = out / config.name
     with ranks(device) as where:

@@ -25,13 +25,17 @@ INNER = slice(COARSE_PAD, -COARSE_PAD)
 
 
 def make_scene(
-    days: tuple[int, int, int], *, cells: tuple[int, int] = (10, 5), ratio: int = 8
+    days: tuple[int, int, int],
+    *,
+    cells: tuple[int, int] = (10, 5),
+    ratio: int = 8,
+    bands: tuple[str, ...] = BANDS,
 ) -> Scene:
     """Every value tells its row of cells and its day: fine ``day + row / 100``."""
 
     def cell_rows(day: int) -> np.ndarray:
         row = day + np.arange(cells[0], dtype=np.float32)[:, None] / 100
-        return np.broadcast_to(row * 0.01, (len(BANDS), *cells)).astype(np.float32)
+        return np.broadcast_to(row * 0.01, (len(bands), *cells)).astype(np.float32)
 
     def fine(day: int) -> np.ndarray:
         return cell_rows(day).repeat(ratio, 1).repeat(ratio, 2)
@@ -42,7 +46,7 @@ def make_scene(
 
     before, target, after = days
     block = Block(
-        bands=BANDS,
+        bands=bands,
         fine_before=fine(before),
         fine_after=fine(after),
         coarse_before=coarse(before),
@@ -53,8 +57,8 @@ def make_scene(
         days=(target,),
         ratio=ratio,
         origin=(0, 0),
-        centre=np.full(2, 0.2, np.float32),
-        spread=np.full(2, 0.1, np.float32),
+        centre=np.full(len(bands), 0.2, np.float32),
+        spread=np.full(len(bands), 0.1, np.float32),
     )
     return Scene(
         set="made",
@@ -62,7 +66,7 @@ def make_scene(
         name=f"{days}",
         block=block,
         truth=fine(target)[None],
-        bands=BANDS,
+        bands=bands,
         pixel_m=30.0,
     )
 
