@@ -129,7 +129,10 @@ def _for_steps(config: TrainConfig, made: SceneSet, steps: int) -> TrainConfig:
     config = replace(config, patch_px=made.patch_px)
     in_epoch = min(len(training_source(config)) // config.batch, steps)
     return replace(
-        config, examples_per_epoch=in_epoch * config.batch, epochs=max(1, round(steps / in_epoch))
+        config,
+        examples_per_epoch=in_epoch * config.batch,
+        epochs=max(1, round(steps / in_epoch)),
+        optimiser=replace(config.optimiser, warmup_steps=min(50, steps // 5)),
     )
 
 
