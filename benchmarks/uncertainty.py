@@ -5,7 +5,7 @@
     daily30 weights calibrate DIR --worlds CALIBRATION
     python -m benchmarks.uncertainty --checkpoint DIR --fit CALIBRATION --worlds OTHER
 
-Every table has the card's sigma beside three that are fitted to the same examples of CALIBRATION:
+Every table has the card's sigma beside three that are fitted to examples of CALIBRATION:
 one constant for all bands, a constant a band (both cover 90 % there), and one by the days to both
 references.  ``covers`` is the share of pixels in the 90 % interval, ``deciles`` the smallest and
 largest such share over tenths of sigma, from small to large; CRPS and interval score (IS) are
@@ -26,7 +26,7 @@ from model.block import Array
 from model.card import locate, read_card
 from model.proper_scores import SHARE, Z90, coverage_by_decile, covered, crps, interval_score
 from model.sastf.fuser import SastfFuser
-from model.training.calibrate import Errors, measure
+from model.training.calibrate import Errors, Part, measure
 from model.training.mixed import InSlots
 from model.training.world_source import WorldSource
 from model.uncertainty import FEATURES, KnownDay, features, fit
@@ -52,9 +52,9 @@ def main() -> None:
 
     def errors(pools: Sequence[Path], seed: int) -> Errors:
         source = WorldSource(pools, seed=seed, examples=args.examples, patch=args.patch)
-        return measure(fuser, card["frame"], InSlots(source, fuser.bands))
+        part = Part(source=InSlots(source, fuser.bands), indices=range(args.examples))
+        return measure(fuser, card["frame"], [part])
 
-    # The examples the card's own calibration saw, by the command's defaults.
     ways = {"card": fuser.calibration.sigma, **_simple(errors(args.fit, 0), fuser.bands)}
     found = errors(args.worlds, args.seed + 1)
     print(f"\n## worlds: {', '.join(map(str, args.worlds))}, {args.examples} examples")

@@ -102,7 +102,7 @@ def weights_calibrate(
         list[Path] | None,
         typer.Option(metavar="SET", help="Scene sets; their split `validation`; repeatable."),
     ] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Of each pool.")] = 320,
+    examples: Annotated[int, typer.Option(min=2, help="Of each pool.")] = 480,
     patch: Annotated[int, typer.Option(min=16, help="Pixels, a multiple of 16.")] = 96,
     samples: Annotated[int, typer.Option(min=1, help="Draws of the diffusion.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the examples and of the noise.")] = 0,

@@ -6,18 +6,21 @@ is, how much the network added, whether something was filled, and how far K samp
 diffusion lie apart.  ``features`` says these in numbers; ``fit`` learns from errors on simulated
 worlds, where the truth is known, what each is worth; ``Calibration.sigma`` applies it.
 
-The model of a band is log-linear with every feature held within the range it was fitted on, so
-that nothing runs away on ground of another kind:
+The model of a band is linear in the features and in the products of those of ``PAIRED`` (a change
+weighs otherwise where the ground is rough, or where there is one reference only):
 
-    log q = a + sum_j b_j clip(feature_j, low_j, high_j)        sigma = q / 1.645
+    log q = a + sum_j b_j z_j + sum_jk c_jk z_j z_k        sigma = q / 1.645
+    z_j   = (clip(feature_j, low_j, high_j) - centre_j) / scale_j
 
+Features and log q are held within the range they were fitted on, so that nothing runs away on
+ground of another kind.
 q is fitted as the 90 % quantile of the absolute error (quantile regression), so that the interval
 of +- 1.645 sigma covers 90 % wherever the features tell places apart, whatever the shape of the
 errors; on Gaussian errors sigma is their standard deviation.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -51,6 +54,19 @@ FEATURES = (
 """Amplitudes are in units of the region's spread, and logarithms."""
 
 Amplitude = NDArray[np.floating[Any]]
+
+PAIRED = (
+    "change, all bands",
+    "texture",
+    "edge",
+    "correction",
+    "level",
+    "spread",
+    "one-sided",
+    "fine filled",
+)
+_PAIRED = [FEATURES.index(name) for name in PAIRED]
+_PAIRS = np.tril_indices(len(PAIRED))
 
 FLOOR = 0.02
 """Amplitudes below this share of the spread are all the same."""
@@ -186,11 +202,27 @@ class Calibration:
     slope: Array
     """(band, feature)"""
 
+    product: Array
+    """(band, pair) of the products of ``PAIRED``, each of the eight with itself and those before
+    it."""
+
     low: Array
     """(band, feature) smallest and"""
 
     high: Array
     """(band, feature) largest value that counts."""
+
+    centre: Array
+    """(band, feature)"""
+
+    scale: Array
+    """(band, feature), above 0."""
+
+    least: Array
+    """(band,) smallest and"""
+
+    most: Array
+    """(band,) largest log q."""
 
     def sigma(self, values: Array, bands: Sequence[str]) -> Array:
         """(band, y, x) or (band, pixel) standard deviation, reflectance.
@@ -200,41 +232,62 @@ class Calibration:
         answer = np.empty(values.shape[1:], np.float32)
         for place, band in enumerate(bands):
             own = self.bands.index(band)
+            z = [
+                (np.clip(one[place], low, high) - centre) / scale
+                for one, low, high, centre, scale in zip(
+                    values,
+                    self.low[own],
+                    self.high[own],
+                    self.centre[own],
+                    self.scale[own],
+                    strict=True,
+                )
+            ]
             total = np.full(values.shape[2:], self.intercept[own], np.float32)
-            for number in range(len(FEATURES)):
-                if slope := self.slope[own, number]:
-                    low, high = self.low[own, number], self.high[own, number]
-                    total += slope * np.clip(values[number, place], low, high)
-            answer[place] = np.exp(total)
+            for slope, one in zip(self.slope[own], z, strict=True):
+                total += slope * one
+            weights = np.zeros((len(PAIRED), len(PAIRED)), np.float32)
+            weights[_PAIRS] = self.product[own]
+            for row, at in enumerate(_PAIRED):
+                total += z[at] * sum(weights[row, k] * z[_PAIRED[k]] for k in range(row + 1))
+            answer[place] = np.exp(np.clip(total, self.least[own], self.most[own]))
         return answer / np.float32(Z90)
+
+    def widened(self, factors: NDArray[np.float64]) -> Self:
+        """The same with sigma times ``factors`` (band,)."""
+        more = np.log(factors).astype(np.float32)
+        return replace(
+            self,
+            intercept=self.intercept + more,
+            least=self.least + more,
+            most=self.most + more,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, for the card; ``from_dict`` gives an equal one."""
-        arrays = {
-            name: np.round(getattr(self, name).astype(float), 5).tolist()
-            for name in ("slope", "low", "high")
-        }
         return {
             "bands": list(self.bands),
             "samples": self.samples,
             "features": list(FEATURES),
-            "intercept": np.round(self.intercept.astype(float), 5).tolist(),
-            **arrays,
+            "paired": list(PAIRED),
+            **{name: np.round(getattr(self, name).astype(float), 5).tolist() for name in _ARRAYS},
         }
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Self:
         """Raises ValueError for coefficients of other features than this code computes."""
-        if tuple(known["features"]) != FEATURES:
+        if (tuple(known["features"]), tuple(known["paired"])) != (FEATURES, PAIRED):
             raise ValueError(
                 "the card's uncertainty was calibrated on other features than this version "
                 "computes; calibrate again: daily30 weights calibrate DIR --worlds POOL"
             )
-        arrays = {
-            name: np.array(known[name], np.float32)
-            for name in ("intercept", "slope", "low", "high")
-        }
+        arrays = {name: np.array(known[name], np.float32) for name in _ARRAYS}
         return cls(bands=tuple(known["bands"]), samples=known["samples"], **arrays)
+
+
+_ARRAYS = tuple(
+    name for name in Calibration.__dataclass_fields__ if name not in ("bands", "samples")
+)
 
 
 def fit(
@@ -243,36 +296,52 @@ def fit(
     """Quantile regression of the absolute error on the features, each band by itself.
 
     ``values`` (feature, band, pixel), ``errors`` (band, pixel), NaN where the truth is unknown.
-    ``ridge``: how strongly the coefficients of standardised features are held near 0; it settles
-    those that say the same.  Raises ValueError for a band with too few pixels.
+    ``ridge``: how strongly the coefficients are held near 0; it settles those that say the same.
+    Raises ValueError for a band with too few pixels.
     """
+    found = [
+        _fit_band(values[:, place], errors[place], band, ridge) for place, band in enumerate(bands)
+    ]
+    arrays = {name: np.stack([one[name] for one in found]) for name in _ARRAYS}
+    return Calibration(bands=tuple(bands), samples=samples, **arrays)
+
+
+def _fit_band(values: Array, errors: Array, band: str, ridge: float) -> dict[str, Array]:
+    """The arrays of a ``Calibration`` for one band."""
     count = len(FEATURES)
-    slope, low, high = (np.zeros((len(bands), count), np.float32) for _ in range(3))
-    intercept = np.zeros(len(bands), np.float32)
-    for place, band in enumerate(bands):
-        known = np.isfinite(errors[place])
-        if known.sum() < 100 * count:
-            raise ValueError(
-                f"{known.sum()} pixels of {band} have a known error, {100 * count} are needed to "
-                "calibrate; take more examples, or larger patches"
-            )
-        x = values[:, place, known].astype(np.float64).T
-        y = np.log(np.maximum(np.abs(errors[place, known].astype(np.float64)), ERROR_FLOOR))
-        low[place], high[place] = np.quantile(x, (0.005, 0.995), axis=0)
-        # A mark that is rarely set lies outside both quantiles, and still counts.
-        rare = low[place] == high[place]
-        low[place, rare], high[place, rare] = x.min(0)[rare], x.max(0)[rare]
-        x = np.clip(x, low[place], high[place])
-        centre, scale = x.mean(0), x.std(0)
-        says = scale > 1e-6
-        design = np.ones((len(x), 1 + says.sum()))
-        design[:, 1:] = (x[:, says] - centre[says]) / scale[says]
-        found = _quantile_regression(design, y, ridge)
-        slope[place, says] = found[1:] / scale[says]
-        intercept[place] = found[0] - slope[place] @ centre
-    return Calibration(
-        bands=tuple(bands), samples=samples, intercept=intercept, slope=slope, low=low, high=high
-    )
+    known = np.isfinite(errors)
+    if known.sum() < 100 * count:
+        raise ValueError(
+            f"{known.sum()} pixels of {band} have a known error, {100 * count} are needed to "
+            "calibrate; take more examples, or larger patches"
+        )
+    x = values[:, known].astype(np.float64).T
+    y = np.log(np.maximum(np.abs(errors[known].astype(np.float64)), ERROR_FLOOR))
+    low, high = np.quantile(x, (0.005, 0.995), axis=0)
+    # A mark that is rarely set lies outside both quantiles, and still counts.
+    rare = low == high
+    low[rare], high[rare] = x.min(0)[rare], x.max(0)[rare]
+    x = np.clip(x, low, high)
+    centre, scale = x.mean(0), x.std(0)
+    scale[scale < 1e-6] = 1.0  # says nothing here, and gets no weight
+    z = (x - centre) / scale
+    paired = z[:, _PAIRED]
+    products = [paired[:, a] * paired[:, b] for a, b in zip(*_PAIRS, strict=True)]
+    design = np.column_stack([np.ones(len(z)), z, *products])
+    found = _quantile_regression(design, y, ridge)
+    least, most = np.quantile(design @ found, (0.001, 0.999))
+    arrays = {
+        "intercept": found[0],
+        "slope": found[1 : 1 + count],
+        "product": found[1 + count :],
+        "low": low,
+        "high": high,
+        "centre": centre,
+        "scale": scale,
+        "least": least,
+        "most": most,
+    }
+    return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
 
 
 def _quantile_regression(

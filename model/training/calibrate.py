@@ -9,7 +9,7 @@ the 90 % interval holds on a generator it never saw is then tested, not fitted
 (benchmarks/uncertainty.py), and the same is asked of the real sets.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -73,85 +73,110 @@ def predict(fuser: SastfFuser, frame: str, example: Example) -> Array:
     return np.stack([answer.numpy() for answer in answers])
 
 
-def measure(
-    fuser: SastfFuser, frame: str, source: Source, *, epoch: int = 0, share: float = 1.0
-) -> Errors:
-    """Features and errors of the first ``share`` of an epoch's examples, at least one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some examples of a source, of its first epoch."""
 
-    ``PIXELS`` of each, at random places where the truth is known.
-    """
-    parts = list(_parts(fuser, frame, source, epoch, max(round(share * len(source)), 1)))
-    if not parts:
-        raise ValueError("no example has a pixel whose truth is known; give other worlds")
-    values, error = (np.concatenate(one, axis=-1) for one in zip(*parts, strict=True))
-    return Errors(values=values, error=error)
+    source: Source
+    indices: range
 
 
-def _parts(
-    fuser: SastfFuser, frame: str, source: Source, epoch: int, count: int
-) -> Iterator[tuple[Array, Array]]:
-    for index in range(count):
-        example = source.example(epoch, index)
-        bands = np.flatnonzero(example.present)
-        error = np.full_like(example.truth, np.nan)
-        values = np.zeros((len(FEATURES), *example.truth.shape), np.float32)
-        images = predict(fuser, frame, example)
-        deviation = images.std(axis=0, ddof=1) if len(images) > 1 else None
-        values[:, bands] = features(example, images[0], deviation, bands=bands.tolist())
-        error[bands] = images[0, bands] - example.truth[bands]
-        known = np.flatnonzero(np.isfinite(error[bands]).all(0).ravel())
-        rng = np.random.default_rng([epoch, index])
-        taken = rng.permutation(known)[:PIXELS]
-        if taken.size:
-            yield (
-                values.reshape(len(FEATURES), len(error), -1)[..., taken],
-                error.reshape(len(error), -1)[..., taken],
-            )
+def measure(fuser: SastfFuser, frame: str, parts: Iterable[Part]) -> Errors:
+    """Features and errors of examples: ``PIXELS`` of each, at random where the truth is known."""
+    taken = [
+        pixels
+        for part in parts
+        for index in part.indices
+        if (pixels := _pixels(fuser, frame, part.source.example(0, index), index)) is not None
+    ]
+    if not taken:
+        raise ValueError("no example has a pixel whose truth is known; give other worlds or scenes")
+    return joined(taken)
+
+
+def joined(parts: Sequence[Errors]) -> Errors:
+    """All their pixels; they hold the same bands."""
+    return Errors(
+        values=np.concatenate([one.values for one in parts], axis=-1),
+        error=np.concatenate([one.error for one in parts], axis=-1),
+    )
+
+
+def _pixels(fuser: SastfFuser, frame: str, example: Example, index: int) -> Errors | None:
+    bands = np.flatnonzero(example.present)
+    error = np.full_like(example.truth, np.nan)
+    values = np.zeros((len(FEATURES), *example.truth.shape), np.float32)
+    images = predict(fuser, frame, example)
+    deviation = images.std(axis=0, ddof=1) if len(images) > 1 else None
+    values[:, bands] = features(example, images[0], deviation, bands=bands.tolist())
+    error[bands] = images[0, bands] - example.truth[bands]
+    known = np.flatnonzero(np.isfinite(error[bands]).all(0).ravel())
+    taken = np.random.default_rng(index).permutation(known)[:PIXELS]
+    if not taken.size:
+        return None
+    return Errors(
+        values=values.reshape(len(FEATURES), len(error), -1)[..., taken],
+        error=error.reshape(len(error), -1)[..., taken],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What a calibration is worth on examples that it was not fitted to."""
+    """What a calibration is worth on worlds or scenes that it was not fitted to.
+
+    Each half of them stated by a fit to the other half.
+    """
 
     pixels: int
+    factors: tuple[float, ...]
+    """(band,) by which sigma was widened so that 90 % are covered there."""
     coverage: float
     by_decile: tuple[float, ...]
     """From the smallest sigma to the largest."""
     crps: float
     crps_constant: float
-    """Of the one sigma a band that covers 90 % of the examples fitted to."""
+    """Of the one sigma a band that covers 90 % of all."""
 
     def lines(self) -> list[str]:
         """For people."""
         deciles = " ".join(f"{share:.3f}" for share in self.by_decile)
         gain = 1 - self.crps / self.crps_constant
         return [
-            f"{self.pixels} pixels of other examples: 90 % interval covers {self.coverage:.1%}",
+            f"{self.pixels} pixels, each half stated by a fit to the other: the 90 % interval "
+            f"covers {self.coverage:.1%}",
             f"by decile of sigma: {deciles}",
             f"CRPS {self.crps:.5f}, {gain:.1%} below a constant sigma a band",
+            f"widened by {' '.join(f'{factor:.2f}' for factor in self.factors)}, band by band",
         ]
 
 
-def calibrate(fuser: SastfFuser, frame: str, sources: Sequence[Source]) -> tuple[Calibration, Held]:
-    """Fit to one epoch of all ``sources``, whose bands are the fuser's; try on another epoch.
+def calibrate(first: Errors, second: Errors, bands: tuple[str, ...]) -> tuple[Calibration, Held]:
+    """Fit to both halves, widened by what a fit to one half lacks on the other.
 
-    Examples of the second epoch come from the same worlds or scenes: what the intervals are worth
-    on others is a benchmark's to say.
+    Pixels of a world are alike, so a fit covers its own worlds better than others: the halves must
+    share no world and no scene.  Cross-conformal: the factor of a band is that with which 90 % of
+    all pixels are covered by the half they are not in.
     """
-    fitted = _joined([measure(fuser, frame, source) for source in sources])
-    found = fit(fitted.values, fitted.error, bands=fuser.bands, samples=max(fuser.samples, 1))
-    held = _joined([measure(fuser, frame, source, epoch=1, share=0.25) for source in sources])
-    sigma = found.sigma(held.values, fuser.bands)
-    constant = np.nanquantile(np.abs(fitted.error), SHARE, axis=1, keepdims=True) / Z90
-    known = np.isfinite(held.error)
-    error, sigma = held.error[known], sigma[known]
-    level = np.broadcast_to(constant, known.shape)[known]
-    return found, Held(
+    both = joined([first, second])
+    crossed = np.concatenate(
+        [
+            fit(second.values, second.error, bands=bands).sigma(first.values, bands),
+            fit(first.values, first.error, bands=bands).sigma(second.values, bands),
+        ],
+        axis=-1,
+    )
+    size = np.abs(both.error)
+    factors = np.nanquantile(size / crossed, SHARE, axis=1) / Z90
+    constant = np.broadcast_to(np.nanquantile(size, SHARE, axis=1)[:, None] / Z90, size.shape)
+    known = np.isfinite(size)
+    error, sigma = both.error[known], (crossed * factors[:, None])[known]
+    return fit(both.values, both.error, bands=bands).widened(factors), Held(
         pixels=int(known.any(0).sum()),
+        factors=tuple(factors.tolist()),
         coverage=float(covered(error, sigma).mean()),
         by_decile=tuple(coverage_by_decile(error, sigma).tolist()),
         crps=float(crps(error, sigma).mean()),
-        crps_constant=float(crps(error, level).mean()),
+        crps_constant=float(crps(error, constant[known]).mean()),
     )
 
 
@@ -160,7 +185,7 @@ def calibrate_checkpoint(
     *,
     worlds: Sequence[Path] = (),
     scenes: Sequence[Path] = (),
-    examples: int = 320,
+    examples: int = 480,
     patch: int = 96,
     samples: int = 1,
     seed: int = 0,
@@ -168,9 +193,10 @@ def calibrate_checkpoint(
 ) -> Held:
     """Calibrate a checkpoint and write the result into its card, under "uncertainty".
 
-    ``worlds``: pools of the generator the network was trained on, of a seed it was not; ``scenes``:
-    scene sets, of which the split ``validation`` is used.  A calibration for as many ``samples``
-    is replaced, for others kept.  Raises CheckpointError, and ValueError for missing data.
+    ``worlds``: pools of the generator the network was trained on, of a seed it was not, with
+    ``examples`` drawn from each; ``scenes``: scene sets, of which the split ``validation`` is used.
+    A calibration for as many ``samples`` is replaced, for others kept.  Raises CheckpointError, and
+    ValueError for missing data.
     """
     if not (worlds or scenes):
         raise ValueError("nothing to calibrate on: give --worlds POOL, --scenes SET, or both")
@@ -178,25 +204,29 @@ def calibrate_checkpoint(
     plain = SastfFuser.load(folder, device=device, steps=None, seed=seed, samples=0)
     fuser = replace(plain, samples=samples)
     card = read_card(folder)
-    endless = [WorldSource(one, seed=seed, examples=examples, patch=patch) for one in worlds]
-    cut = [PatchSource(one, split="validation", patch=patch) for one in scenes]
-    sources = [InSlots(one, fuser.bands) for one in (*endless, *cut)]
-    found, held = calibrate(fuser, card["frame"], sources)
+    halves: tuple[list[Part], list[Part]] = ([], [])
+    for pool in worlds:
+        for half, parts in enumerate(halves):
+            drawn = WorldSource(pool, seed=seed, examples=max(examples // 2, 1), patch=patch)
+            if len(drawn.folders) < 2:
+                raise ValueError(f"{pool} holds one world, but calibrating takes two or more")
+            drawn.folders = drawn.folders[half::2]
+            parts.append(Part(source=InSlots(drawn, fuser.bands), indices=range(len(drawn))))
+    for scene in scenes:
+        cut = InSlots(PatchSource(scene, split="validation", patch=patch), fuser.bands)
+        middle = len(cut) // 2
+        for parts, indices in zip(halves, (range(middle), range(middle, len(cut))), strict=True):
+            parts.append(Part(source=cut, indices=indices))
+    first, second = (measure(fuser, card["frame"], parts) for parts in halves)
+    found, held = calibrate(first, second, fuser.bands)
     data = [DataConfig(worlds=one) for one in worlds]
     data += [DataConfig(scenes=one, split="validation") for one in scenes]
-    entry = found.to_dict() | {
+    entry = replace(found, samples=max(samples, 1)).to_dict() | {
         "data": describe(data),
-        "examples": sum(map(len, sources)),
-        "on other examples": asdict(held),
+        "examples": sum(len(part.indices) for parts in halves for part in parts),
+        "held out": asdict(held),
     }
     others = [one for one in card.get("uncertainty", ()) if one["samples"] != samples]
     card["uncertainty"] = sorted([*others, entry], key=lambda one: one["samples"])
     write_card(folder, card)
     return held
-
-
-def _joined(parts: Sequence[Errors]) -> Errors:
-    return Errors(
-        values=np.concatenate([one.values for one in parts], axis=-1),
-        error=np.concatenate([one.error for one in parts], axis=-1),
-    )

@@ -9,7 +9,7 @@ from model import checkpoint
 from model.block import COARSE_PAD, Block
 from model.sastf.config import Condition, NetworkConfig
 from model.sastf.network import Network
-from model.uncertainty import FEATURES, Calibration
+from model.uncertainty import FEATURES, PAIRED, Calibration
 
 BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
 SAMPLING = {
@@ -94,7 +94,7 @@ def write_checkpoint(
 
 def make_calibration(bands: tuple[str, ...] = BANDS) -> Calibration:
     """A sigma of one or two hundredths that grows with the change between the references."""
-    shape = (len(bands), len(FEATURES))
+    shape, pairs = (len(bands), len(FEATURES)), len(PAIRED) * (len(PAIRED) + 1) // 2
     slope = np.zeros(shape, np.float32)
     slope[:, FEATURES.index("change")] = 0.3
     return Calibration(
@@ -102,6 +102,11 @@ def make_calibration(bands: tuple[str, ...] = BANDS) -> Calibration:
         samples=1,
         intercept=np.full(len(bands), -4.0, np.float32),
         slope=slope,
+        product=np.zeros((len(bands), pairs), np.float32),
         low=np.full(shape, -4.0, np.float32),
         high=np.full(shape, 4.0, np.float32),
+        centre=np.zeros(shape, np.float32),
+        scale=np.ones(shape, np.float32),
+        least=np.full(len(bands), -8.0, np.float32),
+        most=np.zeros(len(bands), np.float32),
     )

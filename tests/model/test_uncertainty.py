@@ -11,7 +11,7 @@ from model.card import CheckpointError, describe, read_card, write_card
 from model.fuser import load_fuser
 from model.proper_scores import coverage_by_decile, covered
 from model.sastf.fuser import SastfFuser
-from model.training.calibrate import calibrate_checkpoint, predict
+from model.training.calibrate import Errors, calibrate, calibrate_checkpoint, predict
 from model.training.example import Example
 from model.training.pool import make
 from model.uncertainty import FEATURES, Calibration, KnownDay, features, fit
@@ -118,7 +118,22 @@ def test_bands_are_answered_for_by_name_and_nothing_runs_away_outside_the_fitted
     both = calibration.sigma(values, ("red", "nir08"))
     np.testing.assert_array_equal(calibration.sigma(values[:, 1:], ("nir08",)), both[1:])
     wild = calibration.sigma(np.full_like(values, 1e6), ("red", "nir08"))
-    assert (wild <= 30 * both.max()).all()
+    assert (wild <= both.max()).all()
+
+
+def test_a_calibration_is_widened_by_what_a_half_lacks_on_the_other() -> None:
+    values, error, _ = made_errors(20_000)
+    half = Errors(values=values[..., :10_000], error=error[..., :10_000])
+    loud = Errors(values=values[..., 10_000:], error=3 * error[..., 10_000:])
+    found, held = calibrate(half, loud, ("red", "nir08"))
+    assert held.coverage == pytest.approx(0.9, abs=1e-3)
+    assert min(held.factors) > 1.15  # a fit to the quiet half is far too sure of the loud one
+    both = fit(values, np.concatenate([half.error, loud.error], 1), bands=("red", "nir08"))
+    np.testing.assert_allclose(
+        found.sigma(values, found.bands),
+        both.sigma(values, found.bands) * np.array(held.factors, np.float32)[:, None],
+        rtol=1e-4,
+    )
 
 
 def test_too_few_pixels_to_calibrate_are_refused() -> None:
@@ -135,7 +150,7 @@ def test_a_calibration_survives_the_way_through_the_card() -> None:
     np.testing.assert_allclose(
         again.sigma(values, again.bands), calibration.sigma(values, again.bands), rtol=1e-3
     )
-    known = calibration.to_dict() | {"features": ["change"]}
+    known = calibration.to_dict() | {"paired": ["change"]}
     with pytest.raises(ValueError, match="other features than this version"):
         Calibration.from_dict(known)
 
@@ -210,7 +225,7 @@ def test_calibrating_writes_the_card_and_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing to calibrate on: give --worlds POOL"):
         calibrate_checkpoint(folder)
     held = calibrate_checkpoint(
-        folder, worlds=[tmp_path / "pool"], examples=12, patch=48, device="cpu"
+        folder, worlds=[tmp_path / "pool"], examples=24, patch=48, device="cpu"
     )
     after = read_card(folder)
     entry = after.pop("uncertainty")[0]
