@@ -187,11 +187,10 @@ def test_without_faults_and_clouds_everything_lies_on_the_truth(
 def test_cells_start_with_the_patch_however_it_is_laid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world_source, "UPSAMPLE_SHARES", (0.0, 1.0, 0.0))
+    monkeypatch.setattr(world_source, "OTHER_UPSAMPLING", 0.0)
     monkeypatch.setattr(world_source, "CLEAR_COARSE", 1.0)
-    source = WorldSource(
-        write_plain(tmp_path, ratio=20), seed=1, examples=9, patch=48, augment="eight"
-    )
+    folder = write_plain(tmp_path, ratio=20)
+    source = WorldSource(folder, seed=1, examples=9, patch=48, augment="eight", upsample="nearest")
     for index in range(9):
         image = source.example(0, index).coarse
         image = image[:, :40, :40].reshape(6, 2, 20, 2, 20)

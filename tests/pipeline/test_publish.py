@@ -60,7 +60,7 @@ def test_folders_of_this_machine_stay_out(planned: Job, season: Season) -> None:
     assert Path(job.fine.catalog).is_absolute()
     assert told["fine"]["catalog"] == told["coarse"]["catalog"] == "catalog.json"
     assert str(season.folder.parent) not in everything
-    assert told["method"] == {"name": "anomaly", "steps": None, "seed": 0}
+    assert told["method"] == {"name": "anomaly", "steps": None, "seed": 0, "samples": 1}
 
 
 def test_what_was_asked_for_stays_in(planned: Job) -> None:
