@@ -30,7 +30,11 @@ def region(tmp_path: Path) -> Path:
     known = yaml.safe_load(path.read_text())
     assert (known["method"], known["checkpoint"]) == ("sa-stf", "default")
     period = {"start": date(2023, 5, 11), "end": date(2023, 5, 16)}
-    path.write_text(yaml.safe_dump(known | period | {"bbox": list(CORNER)}, sort_keys=False))
+    path.write_text(
+        yaml.safe_dump(
+            known | period | {"bbox": list(CORNER), "grid": {"tile_px": 96}}, sort_keys=False
+        )
+    )
     return path
 
 
