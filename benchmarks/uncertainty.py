@@ -9,9 +9,10 @@ Every table has the card's sigma beside three that are fitted to examples of CAL
 one constant for all bands, a constant a band (both cover 90 % there), and one by the days to both
 references.  ``covers`` is the share of pixels in the 90 % interval, ``deciles`` the smallest and
 largest such share over tenths of sigma, from small to large; CRPS and interval score (IS) are
-proper scores (model.proper_scores) in 1e-4 reflectance, smaller is better.  The worlds of OTHER are
-of a generator that neither the network nor the calibration saw.  Truth is the surface there; on the
-real sets it is what the fine sensor saw, with its own noise, haze and calibration.
+proper scores (model.proper_scores) in 1e-4 reflectance, smaller is better.  OTHER are
+worlds that neither the network nor the calibration saw, here of another generator as well; the card
+says what it was calibrated on.  Truth is the surface there; on the real sets it is what the fine
+sensor saw, with its own noise, haze and calibration.
 """
 
 import argparse

@@ -4,9 +4,10 @@ Predicts held-out examples as the fuser would, takes a few hundred pixels of eac
 features (model.uncertainty) and errors, and fits.  Pixels of an example are alike, so many examples
 with few pixels are worth more than few with many.
 
-Which worlds: those of the generator the network was trained on, of another seed.  The claim that
-the 90 % interval holds on a generator it never saw is then tested, not fitted
-(benchmarks/uncertainty.py), and the same is asked of the real sets.
+Which worlds: any the network neither learned from nor was chosen on, which its errors on its own
+would flatter.  The card says which.  On worlds of the training generator and another seed, the 90 %
+interval holds on the other generator too; on those of the other generator nothing but the seed
+need be new.  benchmarks/uncertainty.py tells, there and on the real sets.
 """
 
 from collections.abc import Iterable, Sequence
