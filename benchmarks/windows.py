@@ -34,6 +34,7 @@ from scipy.ndimage import gaussian_filter
 from benchmarks.common import DATA, print_machine
 from model.block import COARSE_PAD, Array, Block
 from model.classical.naive import NaiveFuser
+from model.frame import frame_of
 from model.sastf.fuser import SastfFuser
 from model.sastf.network import Network
 from model.windows import plan_windows
@@ -125,11 +126,22 @@ def main() -> None:
 
 
 def load(checkpoint: str) -> SastfFuser:
-    """The fuser of a checkpoint; ``random`` has the default's shape and random weights."""
+    """The fuser of a checkpoint; ``random`` has the default's shape and random weights.
+
+    Its frame is ``anomaly``, which looks no further than three cells: ``guided`` weighs all cells
+    of a block together, so blocks do not agree to the bit, and random weights make any
+    difference large.
+    """
     folder = None if checkpoint == "random" else checkpoint
     fuser = SastfFuser.load(folder, device="cpu", steps=None, seed=0, samples=0)
     if checkpoint == "random":
-        fuser = replace(fuser, network=Network(fuser.network.config).eval(), sha="random")
+        fuser = replace(
+            fuser,
+            network=Network(fuser.network.config).eval(),
+            frame=frame_of("anomaly", contrast=fuser.network.config.contrast),
+            upsample="smooth",
+            sha="random",
+        )
     return fuser
 
 
