@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from model.card import METHODS
+from model.card import METHODS, describe
 from model.fuser import load_fuser
 from pipeline.choose import views
 from pipeline.chunk_cache import read_day
@@ -79,11 +79,13 @@ def _names(job: Job) -> list[str]:
 
 
 def _addresses(recipe: Recipe) -> list[BlockAddress]:
+    # One block for all: with the widest halo that one of the methods wants to see.
+    halo = max(describe(name).halo for name in BASELINES)
     survey = Survey.of(
         recipe.job.inputs, recipe.job.grid, coarse_fill_days=recipe.job.coarse_fill_days
     )
     return [
-        view.address(choice, halo=0)
+        view.address(choice, halo=halo)
         for view in views(recipe, survey)
         for choice in view.choices()
         if choice.gap is None
