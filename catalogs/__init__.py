@@ -11,8 +11,17 @@ from catalogs.items import (
     redact,
     thaw,
 )
-from catalogs.search import search, spec_for
-from catalogs.spec import BANDS, Band, CatalogError, CollectionSpec, Flag, Role, common_bands
+from catalogs.search import find, search, spec_for
+from catalogs.spec import (
+    BANDS,
+    Band,
+    CatalogError,
+    CollectionSpec,
+    Flag,
+    Role,
+    by_name,
+    common_bands,
+)
 
 __all__ = [
     "BANDS",
@@ -21,8 +30,10 @@ __all__ = [
     "CollectionSpec",
     "Flag",
     "Role",
+    "by_name",
     "check_items",
     "common_bands",
+    "find",
     "fingerprint",
     "freeze",
     "local_path",

@@ -111,9 +111,12 @@ def _asset_identity(asset: pystac.Asset) -> list[Any]:
     return [path.name, stat.st_size, stat.st_mtime_ns]
 
 
-def check_items(items: Iterable[pystac.Item], spec: CollectionSpec, bands: Sequence[str]) -> None:
+def check_items(
+    items: Iterable[pystac.Item], specs: Mapping[str, CollectionSpec], bands: Sequence[str]
+) -> None:
     """Raise CatalogError unless every asset the bands need is there, and on disk when local."""
     for item in items:
+        spec = specs[str(item.collection_id)]
         for band in needed(spec, bands):
             if band.asset in item.assets:
                 asset = item.assets[band.asset]
@@ -132,8 +135,8 @@ def check_items(items: Iterable[pystac.Item], spec: CollectionSpec, bands: Seque
 
 
 def needed(spec: CollectionSpec, bands: Sequence[str]) -> tuple[Band, ...]:
-    """The bands and QA words to read for some bands."""
-    return (*(spec.bands[name] for name in bands), *spec.qa.values())
+    """The bands and QA words to read for those of ``bands`` that the collection has."""
+    return (*(spec.bands[name] for name in bands if name in spec.bands), *spec.qa.values())
 
 
 def freeze(item: pystac.Item) -> dict[str, Any]:

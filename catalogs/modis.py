@@ -93,6 +93,7 @@ MCD43A4 = CollectionSpec(
     name="modis-43A4-061",  # Planetary Computer
     aliases=("MCD43A4_061", "MCD43A4.v061"),
     role="coarse",
+    nbar=True,
     resolution_m=463.31271653,
     bands={
         name: Band(

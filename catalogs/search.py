@@ -1,7 +1,7 @@
 """Find the items of a region and period, in a catalogue on disk or behind a STAC API."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -79,6 +79,27 @@ def search(href: str, collection: str, bbox: BBox, start: date, end: date) -> li
             f"from {start} to {end}; {_extent(source)}"
         )
     return newest(items)
+
+
+def find(
+    hrefs: Sequence[str], collection: str, role: Role, bbox: BBox, start: date, end: date
+) -> tuple[CollectionSpec, list[pystac.Item]]:
+    """The facts of a collection and its items, from the first catalogue that has any.
+
+    CatalogError with what each of ``hrefs`` said where none has.
+    """
+    said = []
+    for href in hrefs:
+        try:
+            spec = spec_for(href, collection, role)
+            items = search(href, collection, bbox, start, end)
+        except CatalogError as error:
+            said.append(str(error))
+            continue
+        for item in items:
+            item.collection_id = spec.name  # known by an alias there
+        return spec, items
+    raise CatalogError("; ".join(said))
 
 
 def newest(items: Iterable[pystac.Item]) -> list[pystac.Item]:

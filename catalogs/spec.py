@@ -1,6 +1,6 @@
 """Facts about data collections as tables: which asset holds a band and what its numbers mean."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
@@ -8,6 +8,9 @@ BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
 """STAC common names, in the order of every cube."""
 
 Role = Literal["fine", "coarse"]
+
+Container = Literal["raster", "hdf4", "hdf5"]
+"""How an asset is opened: by GDAL as it is, or as a file of named data sets."""
 
 
 class CatalogError(ValueError):
@@ -21,6 +24,12 @@ class Band:
     asset: str
     index: int = 1
     """Band of the file, from 1."""
+
+    layer: str | None = None
+    """Data set inside the asset, where the container holds several."""
+
+    resolution_m: float | None = None
+    """Side of its pixels, where it is not the collection's."""
 
     dtype: str = "int16"
     scale: float = 1.0
@@ -57,6 +66,11 @@ class CollectionSpec:
 
     role: Role | None = None
     """None: a user's own collection, either role."""
+
+    container: Container = "raster"
+
+    nbar: bool = False
+    """Whether reflectance is adjusted to a nadir view: such images do not mix with others."""
 
     resolution_m: float
     bands: Mapping[str, Band]
@@ -119,12 +133,38 @@ class CollectionSpec:
         )
 
 
-def common_bands(fine: CollectionSpec, coarse: CollectionSpec) -> tuple[str, ...]:
-    """The bands both collections have, in the order of ``BANDS``."""
-    both = tuple(name for name in BANDS if name in fine.bands and name in coarse.bands)
-    if not both:
+def by_name(*specs: CollectionSpec) -> dict[str, CollectionSpec]:
+    """The tables by the name that their items carry as ``collection``.
+
+    CatalogError where they do not belong together.
+    """
+    if len({spec.nbar for spec in specs}) > 1:
+        kinds = ", ".join(f"{one.name} ({'nadir' if one.nbar else 'as seen'})" for one in specs)
         raise CatalogError(
-            f"{fine.name} ({', '.join(fine.bands)}) and {coarse.name} ({', '.join(coarse.bands)}) "
-            f"have no band in common; name the bands of your own data by {', '.join(BANDS)}"
+            f"{kinds} do not mix: some are adjusted to a nadir view and others are not, so the "
+            f"same ground would jump from image to image; name only one kind"
+        )
+    return {spec.name: spec for spec in specs}
+
+
+def common_bands(
+    fine: Iterable[CollectionSpec], coarse: Iterable[CollectionSpec]
+) -> tuple[str, ...]:
+    """The bands of both sides, in the order of ``BANDS``.
+
+    A fine image needs every band, so each of its collections must have it.  A coarse day is put
+    together from several sensors, so one of them is enough (Aqua lacks swir16, Terra has it).
+    """
+    fine, coarse = tuple(fine), tuple(coarse)
+    both = tuple(
+        name
+        for name in BANDS
+        if all(name in spec.bands for spec in fine) and any(name in spec.bands for spec in coarse)
+    )
+    if not both:
+        told = [f"{spec.name} ({', '.join(spec.bands)})" for spec in (*fine, *coarse)]
+        raise CatalogError(
+            f"{' and '.join(told)} have no band in common; name the bands of your own data by "
+            f"{', '.join(BANDS)}"
         )
     return both

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.job import Job
 
 Metres = Annotated[float, Field(gt=0)]
+OneOrMore = str | tuple[str, ...]
 
 
 class RegionError(ValueError):
@@ -53,6 +54,16 @@ class GridConfig(_Section):
     """xmin, ymin, xmax, ymax in units of ``crs``; when given, ``bbox`` only steers the search."""
 
 
+class SourceConfig(_Section):
+    """Where one kind of image comes from, when it is not the region's ``catalog`` alone."""
+
+    collection: OneOrMore
+    """Collections that make the images together."""
+
+    catalog: OneOrMore | None = None
+    """Like the region's own, which it takes the place of."""
+
+
 class PairsConfig(_Section):
     """Which Landsat images may serve as the references of a day."""
 
@@ -75,12 +86,13 @@ class RegionConfig(_Section):
     end: date
     """First and last target day, both included."""
 
-    catalog: str
-    """A STAC ``catalog.json`` on disk, or the URL of a STAC API."""
+    catalog: OneOrMore
+    """A provider by name, the URL of a STAC API, or a ``catalog.json`` on disk.  Of several, the
+    first that has images is used."""
 
-    fine: str
-    coarse: str
-    """Collection ids in the catalogue."""
+    fine: OneOrMore | SourceConfig
+    coarse: OneOrMore | SourceConfig
+    """Collections, by any of their names; of several, all make the images together."""
 
     cube: str | None = None
     """Where the daily cube goes, a ``.zarr`` folder; default ``<name>.zarr``."""
@@ -141,17 +153,24 @@ class RegionConfig(_Section):
         from pipeline.job import Job, Method, PairRules, Source
 
         base = base.resolve()
-        catalog = self.catalog
-        if not catalog.startswith(("http://", "https://")):
-            catalog = str(base / catalog)
+
+        def source(asked: OneOrMore | SourceConfig) -> Source:
+            if not isinstance(asked, SourceConfig):
+                asked = SourceConfig(collection=asked)
+            named = _several(asked.catalog or self.catalog)
+            return Source(
+                catalogs=tuple(_catalog(name, base) for name in named),
+                collections=_several(asked.collection),
+            )
+
         default = self.checkpoint == "default"
         return Job(
             name=self.name,
             grid=self._grid(),
             start=self.start,
             end=self.end,
-            fine=Source(catalog=catalog, collection=self.fine),
-            coarse=Source(catalog=catalog, collection=self.coarse),
+            fine=source(self.fine),
+            coarse=source(self.coarse),
             rules=PairRules(min_clear=self.pairs.min_clear, max_span_days=self.pairs.max_span_days),
             method=Method(
                 name=self.method,
@@ -243,6 +262,14 @@ def fault_text(fault: Any, keys_of: Callable[[Sequence[str]], list[str]]) -> str
     if fault["type"] == "value_error":
         return f"{key} {message}" if key else message
     return f"{key}: {message[0].lower()}{message[1:]}, got {fault['input']!r}"
+
+
+def _several(asked: OneOrMore) -> tuple[str, ...]:
+    return (asked,) if isinstance(asked, str) else asked
+
+
+def _catalog(name: str, base: Path) -> str:
+    return name if name.startswith(("http://", "https://")) else str(base / name)
 
 
 def _keys_of(section: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 
-from catalogs import CollectionSpec, Role, fingerprint, freeze, nominal_day, thaw
+from catalogs import CollectionSpec, Role, by_name, fingerprint, freeze, nominal_day, thaw
 from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, pack
 from pipeline.grid import Grid
 from pipeline.load import load_coarse, load_fine
@@ -30,9 +30,11 @@ from pipeline.store import write_block
 
 @dataclass(frozen=True, kw_only=True)
 class Collected:
-    """The items of one collection and the facts about it."""
+    """The items of one kind of image and the facts about their collections."""
 
-    spec: CollectionSpec
+    specs: Mapping[str, CollectionSpec]
+    """By the name that items carry as ``collection``, in the order of preference."""
+
     items: tuple[pystac.Item, ...]
     """Sorted by (day, id)."""
 
@@ -53,18 +55,25 @@ class Collected:
         """64 bits that change when the items of a day or the facts about them do; 0: no item."""
         if day not in self.by_day:
             return 0
-        parts = [*map(fingerprint, self.by_day[day]), json.dumps(self.spec.to_dict())]
+        items = self.by_day[day]
+        specs = sorted({str(item.collection_id) for item in items})
+        facts = [json.dumps(self.specs[name].to_dict()) for name in specs]
+        parts = [*map(fingerprint, items), *facts]
         return int(sha256("\n".join(parts).encode()).hexdigest()[:16], 16) or 1
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; hrefs without query strings."""
-        return {"spec": self.spec.to_dict(), "items": [freeze(item) for item in self.items]}
+        return {
+            "specs": [spec.to_dict() for spec in self.specs.values()],
+            "items": [freeze(item) for item in self.items],
+        }
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Self:
         """What ``to_dict`` wrote."""
         return cls(
-            spec=CollectionSpec.from_dict(known["spec"]), items=tuple(map(thaw, known["items"]))
+            specs=by_name(*map(CollectionSpec.from_dict, known["specs"])),
+            items=tuple(map(thaw, known["items"])),
         )
 
 
@@ -197,11 +206,11 @@ def ingest_block(task: IngestTask) -> IngestReport:
         if task.role == "fine":
             y, x = _rectangle(inputs.grid, task.tiles)
             box = inputs.grid.fine[y, x]
-            scene = load_fine(items, collected.spec, inputs.bands, box, drop_snow=inputs.drop_snow)
+            scene = load_fine(items, collected.specs, inputs.bands, box, drop_snow=inputs.drop_snow)
         else:
             box = inputs.grid.coarse
             y, x = slice(0, box.shape.y), slice(0, box.shape.x)
-            scene = load_coarse(items, collected.spec, inputs.bands, box)
+            scene = load_coarse(items, collected.specs, inputs.bands, box)
         read = time.perf_counter()
         dn, clipped = pack(scene.reflectance)
         poor = scene.high_aerosol | np.logical_or.reduce(clipped)

@@ -24,10 +24,20 @@ class JobError(ValueError):
 class Source:
     """Where one kind of image comes from."""
 
-    catalog: str
-    """Path of a ``catalog.json`` or URL of a STAC API."""
+    catalogs: tuple[str, ...]
+    """Providers by name, paths of ``catalog.json`` or URLs of STAC APIs, the preferred first."""
 
-    collection: str
+    collections: tuple[str, ...]
+    """Products that make the images together, by any of their names."""
+
+    def __post_init__(self) -> None:
+        for what in ("catalogs", "collections"):
+            names = getattr(self, what)
+            if not names or len(set(names)) < len(names):
+                raise JobError(f"{what} {list(names)}: name at least one, and each once")
+
+    def __str__(self) -> str:
+        return " and ".join(self.collections)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +168,15 @@ class Job:
             grid=Grid.from_dict(known["grid"]),
             start=date.fromisoformat(known["start"]),
             end=date.fromisoformat(known["end"]),
-            fine=Source(**known["fine"]),
-            coarse=Source(**known["coarse"]),
+            fine=_source(known["fine"]),
+            coarse=_source(known["coarse"]),
             rules=PairRules(**known["rules"]),
             method=Method(**known["method"]),
             coarse_fill_days=known["coarse_fill_days"],
             snow=known["snow"],
             cube=Path(known["cube"]),
         )
+
+
+def _source(known: dict[str, Any]) -> Source:
+    return Source(catalogs=tuple(known["catalogs"]), collections=tuple(known["collections"]))

@@ -10,7 +10,7 @@ brought to the region's grid.
 # -28672 for a measurement and bleeds it into its neighbours.  So nothing is left to the resampler:
 # what is not clear is NaN when it comes to it, and both resamplers here give NaN no weight.
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ class _Native:
 
 def load_fine(
     items: Sequence[pystac.Item],
-    spec: CollectionSpec,
+    specs: Mapping[str, CollectionSpec],
     bands: Sequence[str],
     geobox: GeoBox,
     *,
@@ -90,7 +90,7 @@ def load_fine(
         source=np.zeros(shape, np.uint16),
     )
     for number, item in enumerate(items, start=1):
-        if (native := _read_native(item, spec, bands, geobox, drop_snow)) is None:
+        if (native := _read_native(item, _spec_of(item, specs), bands, geobox, drop_snow)) is None:
             continue
         flags = native.flags
         extra = np.stack([flags.water, flags.snow, flags.high_aerosol])
@@ -107,7 +107,7 @@ def load_fine(
 
 def load_coarse(
     items: Sequence[pystac.Item],
-    spec: CollectionSpec,
+    specs: Mapping[str, CollectionSpec],
     bands: Sequence[str],
     geobox: GeoBox,
 ) -> Scene:
@@ -125,7 +125,7 @@ def load_coarse(
     most = np.zeros(cells)
     source = np.zeros(cells, np.uint16)
     for number, item in enumerate(items, start=1):
-        if (native := _read_native(item, spec, bands, geobox)) is None:
+        if (native := _read_native(item, _spec_of(item, specs), bands, geobox)) is None:
             continue
         weights = area_weights(native.geobox, geobox)
         values = native.reflectance.reshape(len(bands), -1).T
@@ -156,6 +156,10 @@ def load_coarse(
     )
 
 
+def _spec_of(item: pystac.Item, specs: Mapping[str, CollectionSpec]) -> CollectionSpec:
+    return specs[str(item.collection_id)]
+
+
 def _read_native(
     item: pystac.Item,
     spec: CollectionSpec,
@@ -164,7 +168,8 @@ def _read_native(
     drop_snow: bool = False,
 ) -> _Native | None:
     """An item's pixels around ``target``, masked and scaled; None where it does not reach it."""
-    whole = native_geobox(item, spec.bands[bands[0]].asset, spec)
+    own = [name for name in bands if name in spec.bands]
+    whole = native_geobox(item, spec.bands[own[0]].asset, spec)
     pixel = (abs(whole.affine.e), abs(whole.affine.a))
     # Margin: what dilation and the cubic kernel see beyond the edge.
     margin = 3 + int(np.ceil(max(spec.dilate_m.values(), default=0.0) / min(pixel)))
@@ -179,8 +184,10 @@ def _read_native(
         pixel_m=pixel,
         drop_snow=drop_snow,
     )
-    reflectance = np.empty((len(bands), *window.shape.yx), np.float32)
+    reflectance = np.full((len(bands), *window.shape.yx), np.nan, np.float32)
     for k, name in enumerate(bands):
+        if name not in own:
+            continue
         band = spec.bands[name]
         rejected = flags.reject
         if name in flags.band_reject:

@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from catalogs import Role, check_items, common_bands, search, spec_for
+from catalogs import Role, by_name, check_items, common_bands, find, nominal_day
 from pipeline.cube import daily
 from pipeline.ingest import Collected, Inputs, freeze_inputs, open_inputs
 from pipeline.job import Job, JobError, Source
@@ -66,9 +66,9 @@ def prepare(job: Job, *, refresh: bool = False) -> Prepared:
 
 def _find(job: Job) -> Inputs:
     fine, coarse = (_collect(job, source, role) for source, role in _sources(job))
-    bands = common_bands(fine.spec, coarse.spec)
+    bands = common_bands(fine.specs.values(), coarse.specs.values())
     for collected in (fine, coarse):
-        check_items(collected.items, collected.spec, bands)
+        check_items(collected.items, collected.specs, bands)
     return Inputs(
         grid=job.grid, bands=bands, drop_snow=job.snow == "drop", fine=fine, coarse=coarse
     )
@@ -79,9 +79,15 @@ def _sources(job: Job) -> tuple[tuple[Source, Role], ...]:
 
 
 def _collect(job: Job, source: Source, role: Role) -> Collected:
-    spec = spec_for(source.catalog, source.collection, role)
-    items = search(source.catalog, source.collection, job.bbox, job.search_start, job.search_end)
-    return Collected(spec=spec, items=tuple(items))
+    found = [
+        find(source.catalogs, name, role, job.bbox, job.search_start, job.search_end)
+        for name in source.collections
+    ]
+    items = [item for _, some in found for item in some]
+    return Collected(
+        specs=by_name(*(spec for spec, _ in found)),
+        items=tuple(sorted(items, key=lambda item: (nominal_day(item), item.id))),
+    )
 
 
 def _known(job: Job) -> Inputs | None:
@@ -104,10 +110,11 @@ def _merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
         )
 
     def merge(role: str, old: Collected, new: Collected) -> Collected:
-        if old.spec.name != new.spec.name:
+        if gone := set(old.specs) - set(new.specs):
             raise JobError(
-                f"the {role} images in {job.inputs} are of {old.spec.name}, this run asks for "
-                f"{new.spec.name}; give the region another cube path"
+                f"the {role} images in {job.inputs} are of {' and '.join(old.specs)}, this run "
+                f"asks for {' and '.join(new.specs)}; name {' and '.join(sorted(gone))} too, or "
+                f"give the region another cube path"
             )
         kept = [item for day in old.days if day not in new.by_day for item in old.by_day[day]]
         if not kept:

@@ -84,7 +84,7 @@ class Recipe:
         """
         job = self.job.to_dict()
         for role in ("fine", "coarse"):
-            job[role]["catalog"] = redact(job[role]["catalog"])
+            job[role]["catalogs"] = [redact(href) for href in job[role]["catalogs"]]
         return {
             "job": job,
             "bands": list(self.bands),
@@ -135,7 +135,7 @@ def check_bands(job: Job, card: MethodCard, bands: Sequence[str]) -> None:
         raise JobError(
             f"checkpoint {job.method.checkpoint} of {card.name} is made for "
             f"{'some of ' if card.slots else ''}the bands {', '.join(card.bands)}, but "
-            f"{job.fine.collection} and {job.coarse.collection} share "
+            f"{job.fine} and {job.coarse} share "
             f"{', '.join(bands) or 'none'}; name a checkpoint made for these, or a method that "
             "takes any bands, e.g. method: anomaly"
         )

@@ -168,8 +168,7 @@ def publish(
     update_attrs(
         job.cube,
         {
-            "source": f"{job.fine.collection} and {job.coarse.collection}, fused by "
-            f"{job.method.name} ({recipe.sha})",
+            "source": f"{job.fine} and {job.coarse}, fused by {job.method.name} ({recipe.sha})",
             "daily30_run": {
                 "job": _shown(job),
                 "method_sha": recipe.sha,
@@ -192,10 +191,13 @@ def _shown(job: Job) -> dict[str, Any]:
         del known[name]
     del known["method"]["checkpoint"]
     for role in ("fine", "coarse"):
-        catalog = known[role]["catalog"]
-        path = local_path(catalog)
-        known[role]["catalog"] = redact(catalog) if path is None else path.name
+        known[role]["catalogs"] = [_catalog_shown(href) for href in known[role]["catalogs"]]
     return known
+
+
+def _catalog_shown(href: str) -> str:
+    path = local_path(href)
+    return redact(href) if path is None else path.name
 
 
 def cube_status(cube: Path) -> RunSummary:

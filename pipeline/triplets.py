@@ -263,7 +263,7 @@ def _origin(job: Job, split: DateSplit, rules: TripletRules) -> str:
         return ", ".join(map(str, sorted(days))) or "none"
 
     return (
-        f"{job.fine.collection} and {job.coarse.collection} of {job.name}, "
+        f"{job.fine} and {job.coarse} of {job.name}, "
         f"{job.grid.shape[0]} x {job.grid.shape[1]} pixels; fine dates of training "
         f"{told(split.usable)}; held out for validation {told(split.validation)}, for a test "
         f"{told(split.test)}; hidden from all {told(rules.hidden)}; nor those up to "

@@ -39,8 +39,10 @@ class Season:
             "grid": self.grid,
             "start": day(4),
             "end": day(14),
-            "fine": Source(catalog=str(self.folder / "catalog.json"), collection="fine"),
-            "coarse": Source(catalog=str(self.folder / "catalog.json"), collection="coarse"),
+            "fine": Source(catalogs=(str(self.folder / "catalog.json"),), collections=("fine",)),
+            "coarse": Source(
+                catalogs=(str(self.folder / "catalog.json"),), collections=("coarse",)
+            ),
             "rules": PairRules(min_clear=0.5, max_span_days=16),
             "method": Method(name="anomaly", checkpoint=None),
             "coarse_fill_days": 2,

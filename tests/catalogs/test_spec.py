@@ -57,8 +57,8 @@ def test_landsat_numbers_are_those_of_the_product_guide() -> None:
 def test_modis_bands_are_in_landsat_order_and_aqua_has_no_swir16() -> None:
     numbers = [MOD09GA.bands[name].asset[-2:] for name in BANDS]
     assert numbers == ["03", "04", "01", "02", "06", "07"]
-    assert common_bands(LANDSAT_C2_L2, MOD09GA) == BANDS
-    assert "swir16" not in common_bands(LANDSAT_C2_L2, MYD09GA)
+    assert common_bands([LANDSAT_C2_L2], [MOD09GA]) == BANDS
+    assert "swir16" not in common_bands([LANDSAT_C2_L2], [MYD09GA])
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
@@ -115,4 +115,4 @@ def test_collections_without_known_or_common_bands_are_refused_with_the_cure() -
         for name, band in (("one", "red"), ("two", "blue"))
     )
     with pytest.raises(CatalogError, match=r"one \(red\) and two \(blue\) have no band in common"):
-        common_bands(one, two)
+        common_bands([one], [two])

@@ -83,13 +83,27 @@ def test_paths_of_a_job_are_relative_to_its_region_file(
     monkeypatch.chdir(tmp_path)
     job = region_job(Path("deep/region.yaml"))
     assert job.cube == tmp_path / "deep" / "small.zarr"
-    assert Path(job.fine.catalog).resolve() == tmp_path / "stac" / "catalog.json"
+    assert Path(job.fine.catalogs[0]).resolve() == tmp_path / "stac" / "catalog.json"
 
 
 def test_a_catalogue_on_the_web_stays_an_address(tmp_path: Path) -> None:
     path = tmp_path / "region.yaml"
     path.write_text(region_text(catalog="https://example.org/stac/v1"))
-    assert region_job(path).coarse.catalog == "https://example.org/stac/v1"
+    assert region_job(path).coarse.catalogs[0] == "https://example.org/stac/v1"
+
+
+def test_images_may_come_from_several_collections_and_catalogues_of_their_own(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "region.yaml"
+    text = region_text(catalog="[https://one.org/v1, https://two.org/v1]")
+    lines = [line for line in text.splitlines() if not line.startswith("coarse:")]
+    lines += ["coarse: {collection: [modis-09ga-061, myd09ga-061], catalog: modis/catalog.json}"]
+    path.write_text("\n".join(lines))
+    job = region_job(path)
+    assert job.fine.catalogs == ("https://one.org/v1", "https://two.org/v1")
+    assert job.coarse.catalogs == (str(tmp_path / "modis" / "catalog.json"),)
+    assert job.coarse.collections == ("modis-09ga-061", "myd09ga-061")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "flows" / "regions").glob("*.yaml")), ids=str)

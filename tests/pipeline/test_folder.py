@@ -10,7 +10,7 @@ import pystac
 import pytest
 import rasterio
 
-from catalogs import BANDS, common_bands, nominal_day, search, spec_for
+from catalogs import BANDS, by_name, common_bands, nominal_day, search, spec_for
 from flows.config import read_region, region_job
 from pipeline.folder import catalog_folder, find_pair
 from pipeline.geotiffs import day_of
@@ -54,8 +54,10 @@ def make_pair(
 def collect(region: Path, role: str):
     job = region_job(region)
     source = getattr(job, role)
-    spec = spec_for(source.catalog, source.collection, role)
-    items = search(source.catalog, source.collection, job.bbox, job.search_start, job.search_end)
+    spec = spec_for(source.catalogs[0], source.collections[0], role)
+    items = search(
+        source.catalogs[0], source.collections[0], job.bbox, job.search_start, job.search_end
+    )
     return spec, items
 
 
@@ -81,7 +83,7 @@ def test_the_images_are_read_back_through_the_catalogue(tmp_path, scale, dtype, 
     job = region_job(made.region)
     spec, items = collect(made.region, "fine")
     assert [nominal_day(item) for item in items] == [date(2023, 5, 1), date(2023, 5, 9)]
-    scene = load_fine(items[1:], spec, BANDS, job.grid.fine)
+    scene = load_fine(items[1:], by_name(spec), BANDS, job.grid.fine)
     with rasterio.open(pair[0] / "2023-05-09.tif") as file:
         truth = file.read().astype(np.float64) / scale
     truth[:, 3, 4] = np.nan
@@ -89,7 +91,7 @@ def test_the_images_are_read_back_through_the_catalogue(tmp_path, scale, dtype, 
     assert np.count_nonzero(~scene.clear) == 1
     spec, items = collect(made.region, "coarse")
     assert len(items) == 11
-    scene = load_coarse(items[2:3], spec, BANDS, job.grid.coarse)
+    scene = load_coarse(items[2:3], by_name(spec), BANDS, job.grid.coarse)
     with rasterio.open(pair[1] / "20230503.tif") as file:
         np.testing.assert_allclose(scene.reflectance, file.read() / scale, rtol=1e-5)
 
@@ -118,7 +120,7 @@ def test_files_of_one_band_make_one_item_a_day(tmp_path) -> None:
     spec, items = collect(made.region, "fine")
     assert tuple(spec.bands) == ("red", "nir08")
     assert [sorted(item.assets) for item in items] == [["nir08", "red"]] * 2
-    scene = load_fine(items[:1], spec, ("red", "nir08"), region_job(made.region).grid.fine)
+    scene = load_fine(items[:1], by_name(spec), ("red", "nir08"), region_job(made.region).grid.fine)
     np.testing.assert_allclose(scene.reflectance.mean(axis=(1, 2)), [0.1, 0.3], rtol=1e-6)
     assert read_region(made.region).method == "anomaly"
 
@@ -213,7 +215,7 @@ def test_kranj_becomes_a_six_band_region(tmp_path, shared_data) -> None:
     assert job.grid.ratio == 16
     spec, items = collect(made.region, "fine")
     assert [f"{nominal_day(item):%j}" for item in items] == ["068", "077", "093", "100"]
-    scene = load_fine(items[:1], spec, BANDS, job.grid.fine)
+    scene = load_fine(items[:1], by_name(spec), BANDS, job.grid.fine)
     with rasterio.open(
         shared_data / "imagefusion-kranj/landsat/2020068_191-28.tif_filled_kranj.tif"
     ) as f:
@@ -221,8 +223,8 @@ def test_kranj_becomes_a_six_band_region(tmp_path, shared_data) -> None:
     assert not scene.clear[44:].any()
     coarse_spec, coarse = collect(made.region, "coarse")
     assert len(coarse) == 26
-    assert common_bands(spec, coarse_spec) == BANDS
-    cells = load_coarse(coarse[:1], coarse_spec, BANDS, job.grid.coarse)
+    assert common_bands([spec], [coarse_spec]) == BANDS
+    cells = load_coarse(coarse[:1], by_name(coarse_spec), BANDS, job.grid.coarse)
     assert cells.clear.all()
     with rasterio.open(shared_data / "imagefusion-kranj/modis/2020068_18-04_kranj.tif") as f:
         first = f.read()[:, :16, :16].mean(axis=(1, 2))
@@ -242,8 +244,8 @@ def test_salton_sea_becomes_a_nested_region_of_one_band(tmp_path, shared_data) -
     assert len(items) == 22
     coarse_spec, coarse = collect(made.region, "coarse")
     assert len(coarse) == 92
-    assert common_bands(spec, coarse_spec) == ("nir08",)
-    cells = load_coarse(coarse[1:2], coarse_spec, ("nir08",), job.grid.coarse)
+    assert common_bands([spec], [coarse_spec]) == ("nir08",)
+    cells = load_coarse(coarse[1:2], by_name(coarse_spec), ("nir08",), job.grid.coarse)
     with rasterio.open(shared_data / "stars-salton-sea-nir/coarse/2020-10-02_coarse.tif") as f:
         np.testing.assert_allclose(cells.reflectance[0], f.read(1), rtol=1e-5)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalogs import BANDS
+from catalogs import BANDS, by_name
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MOD09GA
 from pipeline import cube
@@ -61,8 +61,8 @@ def make_inputs(folder: Path, grid: Grid, **landsat) -> Inputs:
         grid=grid,
         bands=BANDS,
         drop_snow=False,
-        fine=Collected(spec=LANDSAT_C2_L2, items=tuple(fine)),
-        coarse=Collected(spec=MOD09GA, items=tuple(coarse)),
+        fine=Collected(specs=by_name(LANDSAT_C2_L2), items=tuple(fine)),
+        coarse=Collected(specs=by_name(MOD09GA), items=tuple(coarse)),
     )
 
 
@@ -118,7 +118,7 @@ def test_frozen_inputs_are_read_back_as_they_were(tmp_path, inputs) -> None:
     assert again.grid == inputs.grid
     assert again.bands == BANDS
     for one, two in ((again.fine, inputs.fine), (again.coarse, inputs.coarse)):
-        assert one.spec == two.spec
+        assert one.specs == two.specs
         assert one.days == two.days
         assert [one.fingerprint(day) for day in one.days] == [
             two.fingerprint(day) for day in two.days
@@ -136,7 +136,7 @@ def test_a_fingerprint_is_of_the_day_its_items_and_the_facts(inputs) -> None:
     fewer = replace(fine, items=fine.items[:-1])
     assert fewer.fingerprint(first) == fine.fingerprint(first)
     assert fewer.fingerprint(second) != fine.fingerprint(second)
-    stricter = replace(fine, spec=replace(fine.spec, reject=("fill",)))
+    stricter = replace(fine, specs=by_name(replace(LANDSAT_C2_L2, reject=("fill",))))
     assert stricter.fingerprint(first) != fine.fingerprint(first)
 
 

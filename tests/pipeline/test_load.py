@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio import Affine
 
-from catalogs import BANDS, Band
+from catalogs import BANDS, Band, by_name
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MOD09GA
 from pipeline.grid import Grid
@@ -26,6 +26,7 @@ from tests.pipeline.scenes import (
     write_tif,
 )
 
+LANDSAT, MODIS = by_name(LANDSAT_C2_L2), by_name(MOD09GA)
 SCENE = box((80, 96), 400005.0, 5100015.0)
 TARGET = box((32, 48), 400005.0 + 30 * 20, 5100015.0 - 30 * 16)
 DN = 2.75e-5
@@ -46,7 +47,7 @@ def _qa(shape, **bits) -> np.ndarray:
 
 def test_a_scene_on_the_lattice_is_copied_exactly(tmp_path) -> None:
     truth = _reflectance()
-    scene = load_fine([landsat_item(tmp_path, truth, SCENE)], LANDSAT_C2_L2, BANDS, TARGET)
+    scene = load_fine([landsat_item(tmp_path, truth, SCENE)], LANDSAT, BANDS, TARGET)
     np.testing.assert_array_equal(scene.reflectance, truth[:, 16:48, 20:68].astype(np.float32))
     assert scene.clear.all()
     assert (scene.source == 1).all()
@@ -56,7 +57,7 @@ def test_a_scene_on_the_lattice_is_copied_exactly(tmp_path) -> None:
 def test_bands_come_in_the_order_asked_for(tmp_path) -> None:
     truth = _reflectance()
     item = landsat_item(tmp_path, truth, SCENE)
-    scene = load_fine([item], LANDSAT_C2_L2, ("swir22", "red"), TARGET)
+    scene = load_fine([item], LANDSAT, ("swir22", "red"), TARGET)
     np.testing.assert_array_equal(scene.reflectance, truth[[5, 2], 16:48, 20:68].astype(np.float32))
 
 
@@ -70,7 +71,7 @@ def test_what_qa_rejects_is_nan_in_every_band_and_marks_are_kept(tmp_path) -> No
     truth = _reflectance()
     truth[3, 45, 60] = np.nan  # DN 0 in one band alone
     item = landsat_item(tmp_path, truth, SCENE, qa=qa)
-    scene = load_fine([item], LANDSAT_C2_L2, BANDS, TARGET)
+    scene = load_fine([item], LANDSAT, BANDS, TARGET)
     assert np.isnan(scene.reflectance[:, 4:8, 10:20]).all()
     assert np.isnan(scene.reflectance[:, 2, 15]).all()  # grown by two pixels
     assert scene.clear[1, 15]
@@ -80,14 +81,14 @@ def test_what_qa_rejects_is_nan_in_every_band_and_marks_are_kept(tmp_path) -> No
     assert scene.water[25, 31]
     assert scene.snow.sum() == scene.water.sum() == 1
     np.testing.assert_array_equal(scene.clear, scene.source == 1)
-    dropped = load_fine([item], LANDSAT_C2_L2, BANDS, TARGET, drop_snow=True)
+    dropped = load_fine([item], LANDSAT, BANDS, TARGET, drop_snow=True)
     assert not dropped.clear[24, 30]
 
 
 def test_clear_is_where_every_band_is_known(tmp_path) -> None:
     truth = _reflectance()
     truth[2, 30, 40] = np.nan
-    scene = load_fine([landsat_item(tmp_path, truth, SCENE)], LANDSAT_C2_L2, BANDS, TARGET)
+    scene = load_fine([landsat_item(tmp_path, truth, SCENE)], LANDSAT, BANDS, TARGET)
     np.testing.assert_array_equal(scene.clear, np.isfinite(scene.reflectance).all(axis=0))
     assert not scene.clear[14, 20]
     assert scene.clear.sum() == scene.clear.size - 1
@@ -99,7 +100,7 @@ def test_each_scene_is_masked_by_its_own_qa_before_they_meet(tmp_path) -> None:
     cloud = (slice(0, 80), slice(0, 40))
     first = landsat_item(tmp_path, one, SCENE, qa=_qa((80, 96), cloud=(cloud, 3)))
     second = landsat_item(tmp_path, two, SCENE, name="LC08_L2SP_190029_20230501_02_T1")
-    scene = load_fine([first, second], LANDSAT_C2_L2, BANDS, TARGET)
+    scene = load_fine([first, second], LANDSAT, BANDS, TARGET)
     assert scene.clear.all()
     edge = 42 - 20  # the cloud ends at column 40 and has grown by two
     np.testing.assert_array_equal(scene.source[:, :edge], 2)
@@ -111,7 +112,7 @@ def test_each_scene_is_masked_by_its_own_qa_before_they_meet(tmp_path) -> None:
 def test_a_scene_that_covers_part_leaves_the_rest_unknown(tmp_path) -> None:
     truth = _reflectance()
     beyond = box((32, 48), SCENE.affine.c + 30 * 80, SCENE.affine.f - 30 * 60)
-    scene = load_fine([landsat_item(tmp_path, truth, SCENE)], LANDSAT_C2_L2, BANDS, beyond)
+    scene = load_fine([landsat_item(tmp_path, truth, SCENE)], LANDSAT, BANDS, beyond)
     np.testing.assert_array_equal(scene.clear[:20, :16], True)
     assert scene.clear.sum() == 20 * 16
     np.testing.assert_array_equal(
@@ -121,7 +122,7 @@ def test_a_scene_that_covers_part_leaves_the_rest_unknown(tmp_path) -> None:
 
 def test_a_scene_elsewhere_gives_nothing(tmp_path) -> None:
     far = box((32, 48), 700005.0, 5100015.0)
-    scene = load_fine([landsat_item(tmp_path, _reflectance(), SCENE)], LANDSAT_C2_L2, BANDS, far)
+    scene = load_fine([landsat_item(tmp_path, _reflectance(), SCENE)], LANDSAT, BANDS, far)
     assert not scene.clear.any()
     assert np.isnan(scene.reflectance).all()
 
@@ -148,7 +149,7 @@ def test_a_scene_of_the_next_zone_is_resampled_to_the_right_place(tmp_path) -> N
     truth[:, 100:140, 100:140] = 0.9  # a bright cloud
     qa[100:140, 100:140] |= 1 << 3
     item = landsat_item(tmp_path, truth, scene_box, qa=qa)
-    scene = load_fine([item], LANDSAT_C2_L2, BANDS, target)
+    scene = load_fine([item], LANDSAT, BANDS, target)
     cols, rows = np.meshgrid(np.arange(64) + 0.5, np.arange(64) + 0.5)
     expected = (
         0.3
@@ -220,7 +221,7 @@ def test_coarse_cells_are_the_area_average_of_their_pixels(tmp_path) -> None:
     window = _modis_window(grid)
     rng = np.random.default_rng(3)
     truth = rng.integers(100, 6000, (6, 48, 48)) / 1e4
-    scene = load_coarse([modis_item(tmp_path, truth, window)], MOD09GA, BANDS, grid.coarse)
+    scene = load_coarse([modis_item(tmp_path, truth, window)], MODIS, BANDS, grid.coarse)
     assert scene.clear.all()
     # By brute force: 48 x 48 points a cell, each the pixel it falls in.
     n = 48
@@ -246,7 +247,7 @@ def test_a_plane_keeps_its_place_in_the_coarse_cells(tmp_path) -> None:
     x, y = to_utm.transform(window.affine.c + PIXEL * cols, window.affine.f - PIXEL * rows)
     x0, y0 = grid.coarse.affine.c, grid.coarse.affine.f
     truth = np.repeat((0.5 + (x - x0) * 2e-5 + (y - y0) * 3e-5)[None], 6, axis=0)
-    scene = load_coarse([modis_item(tmp_path, truth, window)], MOD09GA, BANDS, grid.coarse)
+    scene = load_coarse([modis_item(tmp_path, truth, window)], MODIS, BANDS, grid.coarse)
     height, width = grid.coarse_shape
     cols, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     expected = 0.5 + cols * 480 * 2e-5 - rows * 480 * 3e-5
@@ -287,7 +288,7 @@ def test_a_cell_counts_where_half_of_it_is_clear(tmp_path, cloudy: int, clear: b
     truth = np.full((6, 256), 0.25)
     truth[:, :cloudy] = np.nan
     item = landsat_item(tmp_path, truth.reshape(6, 16, 16), fine)
-    scene = load_coarse([item], LANDSAT_C2_L2, BANDS, cell)
+    scene = load_coarse([item], LANDSAT, BANDS, cell)
     assert scene.clear[0, 0] == clear
     assert np.isfinite(scene.reflectance).all() == clear
     if clear:
@@ -298,14 +299,14 @@ def test_a_cell_across_two_modis_tiles_is_whole(tmp_path) -> None:
     grid = _coarse_grid()
     window = _modis_window(grid)
     truth = np.random.default_rng(3).integers(100, 6000, (6, 48, 48)) / 1e4
-    whole = load_coarse([modis_item(tmp_path / "a", truth, window)], MOD09GA, BANDS, grid.coarse)
+    whole = load_coarse([modis_item(tmp_path / "a", truth, window)], MODIS, BANDS, grid.coarse)
     a = window.affine
     right = GeoBox((48, 36), Affine(a.a, 0, a.c + 12 * a.a, 0, a.e, a.f), window.crs)
     halves = [
         modis_item(tmp_path / "b", truth[:, :, :12], window[:, :12]),
         modis_item(tmp_path / "b", truth[:, :, 12:], right, tile="h19v04"),
     ]
-    scene = load_coarse(halves, MOD09GA, BANDS, grid.coarse)
+    scene = load_coarse(halves, MODIS, BANDS, grid.coarse)
     np.testing.assert_allclose(scene.reflectance, whole.reflectance, atol=1e-6)
     assert set(np.unique(scene.source)) == {1, 2}
 
@@ -317,7 +318,7 @@ def test_the_1_km_state_covers_exactly_two_by_two_pixels(tmp_path) -> None:
     state[cloudy] |= 1
     truth = np.full((6, 48, 48), 0.3)
     item = modis_item(tmp_path, truth, window, state=state)
-    scene = load_coarse([item], MOD09GA, BANDS, window)
+    scene = load_coarse([item], MODIS, BANDS, window)
     np.testing.assert_array_equal(scene.clear, ~np.kron(cloudy, np.ones((2, 2), bool)))
 
 
@@ -328,9 +329,9 @@ def test_all_32_bits_of_the_qc_word_arrive(tmp_path) -> None:
     qc[7, 8] |= np.uint32(1)  # less than ideal: kept
     qc[9, 9] |= np.uint32(2)  # not produced
     item = modis_item(tmp_path, np.full((6, 48, 48), 0.3), window, qc=qc)
-    scene = load_coarse([item], MOD09GA, BANDS, window)
+    scene = load_coarse([item], MODIS, BANDS, window)
     assert sorted(map(tuple, np.argwhere(~scene.clear))) == [(5, 6), (9, 9)]
-    without = load_coarse([item], MOD09GA, ("red", "blue"), window)
+    without = load_coarse([item], MODIS, ("red", "blue"), window)
     assert sorted(map(tuple, np.argwhere(~without.clear))) == [(9, 9)]
 
 
@@ -344,7 +345,7 @@ def test_a_broken_crs_of_modis_is_repaired(tmp_path) -> None:
     worse = modis_item(tmp_path / "c", truth, window, **{"proj:code": None, "proj:epsg": None})
     del worse.properties["proj:wkt2"]
     first, second, third = (
-        load_coarse([item], MOD09GA, BANDS, grid.coarse) for item in (good, bad, worse)
+        load_coarse([item], MODIS, BANDS, grid.coarse) for item in (good, bad, worse)
     )
     assert first.clear.all()
     assert second.clear.all()
@@ -357,7 +358,7 @@ def test_an_item_without_grid_fields_is_located_by_its_file(tmp_path) -> None:
     item = landsat_item(tmp_path, truth, SCENE)
     for key in ("proj:wkt2", "proj:shape", "proj:transform"):
         del item.properties[key]
-    scene = load_fine([item], LANDSAT_C2_L2, BANDS, TARGET)
+    scene = load_fine([item], LANDSAT, BANDS, TARGET)
     np.testing.assert_array_equal(scene.reflectance, truth[:, 16:48, 20:68].astype(np.float32))
 
 
@@ -365,7 +366,7 @@ def test_a_missing_asset_names_item_and_asset(tmp_path) -> None:
     item = landsat_item(tmp_path, _reflectance(), SCENE)
     del item.assets["swir16"]
     with pytest.raises(ReadError, match=r"LC08_L2SP_190028.* no asset 'swir16' \(has: blue"):
-        load_fine([item], LANDSAT_C2_L2, BANDS, TARGET)
+        load_fine([item], LANDSAT, BANDS, TARGET)
 
 
 @pytest.mark.parametrize("harm", ["gone", "cut"])
@@ -377,7 +378,7 @@ def test_an_unreadable_file_is_named_with_its_item_and_asset(tmp_path, harm: str
     else:
         path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(ReadError, match=r"asset 'nir08' of item LC08_L2SP_190028.*nir08\.tif"):
-        load_fine([item], LANDSAT_C2_L2, BANDS, TARGET)
+        load_fine([item], LANDSAT, BANDS, TARGET)
 
 
 def test_numbers_that_are_no_reflectance_are_refused(tmp_path) -> None:
@@ -385,7 +386,7 @@ def test_numbers_that_are_no_reflectance_are_refused(tmp_path) -> None:
     twice = np.full((80, 96), 100, np.uint16)
     write_tif(tmp_path / item.id / "red.tif", twice, SCENE, 0)
     with pytest.raises(ReadError, match=r"band red of item .* median reflectance of -0\.197"):
-        load_fine([item], LANDSAT_C2_L2, BANDS, TARGET)
+        load_fine([item], LANDSAT, BANDS, TARGET)
 
 
 def test_layers_of_one_file_are_told_apart(tmp_path) -> None:
@@ -405,7 +406,7 @@ def test_layers_of_one_file_are_told_apart(tmp_path) -> None:
     values[0, 20, 25] = np.nan
     when = datetime(2023, 5, 1, tzinfo=UTC)
     item = make_item(tmp_path, spec, {"image": values}, SCENE, name="one", when=when)
-    scene = load_fine([item], spec, ("nir08", "red"), TARGET)
+    scene = load_fine([item], by_name(spec), ("nir08", "red"), TARGET)
     expected = values[::-1, 16:48, 20:68].copy()
     expected[:, 4, 5] = np.nan
     np.testing.assert_array_equal(scene.reflectance, expected)

@@ -39,12 +39,15 @@ def published(job: Job) -> tuple[dict, str]:
 def test_passwords_and_tokens_of_catalogues_stay_out(planned: Job) -> None:
     job = replace(
         planned,
-        fine=Source(catalog="https://me:s3cr3t@host/v1?api_key=s3cr3t", collection="fine"),
-        coarse=Source(catalog="https://host/catalog.json?sig=s3cr3t", collection="coarse"),
+        fine=Source(catalogs=("https://me:s3cr3t@host/v1?api_key=s3cr3t",), collections=("fine",)),
+        coarse=Source(catalogs=("https://host/catalog.json?sig=s3cr3t",), collections=("coarse",)),
     )
     told, everything = published(job)
-    assert told["fine"] == {"catalog": "https://host/v1", "collection": "fine"}
-    assert told["coarse"] == {"catalog": "https://host/catalog.json", "collection": "coarse"}
+    assert told["fine"] == {"catalogs": ["https://host/v1"], "collections": ["fine"]}
+    assert told["coarse"] == {
+        "catalogs": ["https://host/catalog.json"],
+        "collections": ["coarse"],
+    }
     assert "s3cr3t" not in everything
 
 
@@ -54,11 +57,11 @@ def test_folders_of_this_machine_stay_out(planned: Job, season: Season) -> None:
     job = replace(
         planned,
         method=replace(planned.method, checkpoint=str(checkpoint)),
-        coarse=Source(catalog=catalog, collection="coarse"),
+        coarse=Source(catalogs=(catalog,), collections=("coarse",)),
     )
     told, everything = published(job)
-    assert Path(job.fine.catalog).is_absolute()
-    assert told["fine"]["catalog"] == told["coarse"]["catalog"] == "catalog.json"
+    assert Path(job.fine.catalogs[0]).is_absolute()
+    assert told["fine"]["catalogs"] == told["coarse"]["catalogs"] == ["catalog.json"]
     assert str(season.folder.parent) not in everything
     assert told["method"] == {"name": "anomaly", "steps": None, "seed": 0, "samples": 1}
 
@@ -72,7 +75,8 @@ def test_what_was_asked_for_stays_in(planned: Job) -> None:
 
 def test_a_plan_holds_no_password_or_token(planned: Job) -> None:
     job = replace(
-        planned, fine=Source(catalog="https://me:s3cr3t@host/v1?api_key=s3cr3t", collection="fine")
+        planned,
+        fine=Source(catalogs=("https://me:s3cr3t@host/v1?api_key=s3cr3t",), collections=("fine",)),
     )
     text = json.dumps(make_recipe(job).to_dict())
     assert "s3cr3t" not in text

@@ -18,8 +18,8 @@ def job() -> Job:
         grid=make_grid(),
         start=day(0),
         end=day(9),
-        fine=Source(catalog="catalog.json", collection="fine"),
-        coarse=Source(catalog="catalog.json", collection="coarse"),
+        fine=Source(catalogs=("catalog.json",), collections=("fine",)),
+        coarse=Source(catalogs=("catalog.json",), collections=("coarse",)),
         method=Method(checkpoint="weights"),
         cube=Path("/data/fields.zarr"),
     )

@@ -386,12 +386,12 @@ BAD = {
         "no usable item of fine",
     ),
     "no collection": (
-        lambda job: replace(job, coarse=replace(job.coarse, collection="viirs")),
+        lambda job: replace(job, coarse=replace(job.coarse, collections=("viirs",))),
         CatalogError,
         "no collection 'viirs'",
     ),
     "no catalogue": (
-        lambda job: replace(job, fine=Source(catalog="nowhere.json", collection="fine")),
+        lambda job: replace(job, fine=Source(catalogs=("nowhere.json",), collections=("fine",))),
         CatalogError,
         "no catalogue at",
     ),

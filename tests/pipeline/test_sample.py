@@ -7,7 +7,7 @@ import pytest
 import rasterio
 import xarray as xr
 
-from catalogs import nominal_day, search, spec_for
+from catalogs import by_name, nominal_day, search, spec_for
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MOD09GA
 from pipeline import sample
@@ -103,7 +103,7 @@ def test_clear_landsat_pixels_are_the_truth_within_the_sensors_errors(
     folder: Path, grid: Grid
 ) -> None:
     for item in items(folder, "landsat-c2-l2"):
-        scene = load_fine([item], LANDSAT_C2_L2, BANDS, grid.fine)
+        scene = load_fine([item], by_name(LANDSAT_C2_L2), BANDS, grid.fine)
         real = truth_of(folder, nominal_day(item))
         for index, band in enumerate(BANDS):
             error = (scene.reflectance[index] - real[band].values)[scene.clear]
@@ -116,7 +116,7 @@ def test_clear_modis_cells_follow_the_truth(folder: Path, grid: Grid) -> None:
     ratio = grid.ratio
     checked = 0
     for item in items(folder, "modis-09ga-061"):
-        scene = load_coarse([item], MOD09GA, BANDS, grid.coarse)
+        scene = load_coarse([item], by_name(MOD09GA), BANDS, grid.coarse)
         real = truth_of(folder, nominal_day(item))["nir08"].values
         rows, cols = grid.coarse_shape
         cells = real.reshape(rows, ratio, cols, ratio).mean((1, 3))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import zarr
 
+from catalogs import by_name
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MOD09GA
 from model.block import COARSE_PAD
@@ -71,8 +72,8 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Region:
             grid=grid,
             bands=BANDS,
             drop_snow=False,
-            fine=Collected(spec=LANDSAT_C2_L2, items=()),
-            coarse=Collected(spec=MOD09GA, items=()),
+            fine=Collected(specs=by_name(LANDSAT_C2_L2), items=()),
+            coarse=Collected(specs=by_name(MOD09GA), items=()),
         ),
     )
     return Region(job=job, fine=fine, coarse=coarse)
