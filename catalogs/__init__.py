@@ -8,6 +8,7 @@ from catalogs.items import (
     native_crs,
     needed,
     nominal_day,
+    platform_of,
     redact,
     thaw,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "native_crs",
     "needed",
     "nominal_day",
+    "platform_of",
     "redact",
     "search",
     "spec_for",

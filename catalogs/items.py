@@ -16,6 +16,9 @@ from catalogs.spec import Band, CatalogError, CollectionSpec
 _MODIS_DAY = re.compile(r"\.A(\d{7})\.")
 _MODIS_TILE = re.compile(r"\.(h\d\dv\d\d)\.")
 
+_LANDSAT = re.compile(r"L[COTE]0?(\d)")
+"""LC08, LE07, LT05, and LC8 of before the collections."""
+
 _WHEN = ("landsat:product_generated", "updated", "created")
 """When an item was made, the most telling first."""
 
@@ -52,6 +55,14 @@ def acquisition(item: pystac.Item) -> tuple[str, ...] | None:
     return prefix, place, nominal_day(item).isoformat()
 
 
+def platform_of(item: pystac.Item) -> str:
+    """The craft, ``landsat-8``, from the item's id or its ``platform``; "" where neither tells."""
+    if named := _LANDSAT.match(item.id):
+        return f"landsat-{named[1]}"
+    told = item.properties.get("platform")
+    return str(told or "").lower().replace("_", "-")
+
+
 def processed(item: pystac.Item) -> tuple[str, ...]:
     """Sorts items of one acquisition from the oldest to the newest processing."""
     return (*(str(item.properties.get(key, "")) for key in _WHEN), item.id)
@@ -81,9 +92,9 @@ def local_path(href: str) -> Path | None:
 def fingerprint(item: pystac.Item) -> str:
     """SHA-256 of what decides an item's pixels, as hex.
 
-    Collection, id, times, grid and assets, hrefs without query string; of files on this machine
-    the name, size and time of change, so that a rewritten file is a changed item while a moved
-    catalogue is not.
+    Collection, id, craft, times, grid and assets, hrefs without query string; of files on this
+    machine the name, size and time of change, so that a rewritten file is a changed item while a
+    moved catalogue is not.
     """
     known = item.properties
     grid = {key: value for key, value in sorted(known.items()) if key.startswith("proj:")}
@@ -91,6 +102,7 @@ def fingerprint(item: pystac.Item) -> str:
         "collection": item.collection_id,
         "id": item.id,
         "day": nominal_day(item).isoformat(),
+        "platform": platform_of(item),
         "made": [known.get(key) for key in _WHEN],
         "grid": grid,
         "assets": {key: _asset_identity(asset) for key, asset in sorted(item.assets.items())},

@@ -1,6 +1,23 @@
-"""Landsat 4-9 Collection 2 Level 2 surface reflectance."""
+"""Landsat 4-9 Collection 2 Level 2 surface reflectance.
+
+Sources: USGS Collection 2 product guides, and classification:bitfields of stactools-landsat, which
+real items carry.
+"""
 
 from catalogs.spec import Band, CollectionSpec, Flag
+
+TM, ETM = ("landsat-4", "landsat-5"), ("landsat-7",)
+OLI = ("landsat-8", "landsat-9")
+
+NUMBERS = {
+    # Band numbers of each common name: of TM and ETM+, of OLI.
+    "blue": (1, 2),
+    "green": (2, 3),
+    "red": (3, 4),
+    "nir08": (4, 5),
+    "swir16": (5, 6),
+    "swir22": (7, 7),
+}
 
 
 def _reflectance(asset: str) -> Band:
@@ -11,8 +28,14 @@ def _reflectance(asset: str) -> Band:
     )
 
 
-def _bit(asset: str, *bits: int) -> tuple[Flag, ...]:
-    return tuple(Flag(asset=asset, shift=bit) for bit in bits)
+def _bit(asset: str, *bits: int, of: tuple[str, ...] = ()) -> tuple[Flag, ...]:
+    return tuple(Flag(asset=asset, shift=bit, platforms=of) for bit in bits)
+
+
+def _saturated(name: str) -> tuple[Flag, ...]:
+    """Bit k - 1 is band k on every sensor.  Bits 5 and 8 of ETM+ are its two thermal bands."""
+    tm, oli = NUMBERS[name]
+    return (*_bit("qa_radsat", tm - 1, of=TM + ETM), *_bit("qa_radsat", oli - 1, of=OLI))
 
 
 LANDSAT_C2_L2 = CollectionSpec(
@@ -20,36 +43,34 @@ LANDSAT_C2_L2 = CollectionSpec(
     aliases=("landsat-c2l2-sr",),  # USGS LandsatLook
     role="fine",
     resolution_m=30.0,
-    bands={
-        "blue": _reflectance("blue"),
-        "green": _reflectance("green"),
-        "red": _reflectance("red"),
-        "nir08": _reflectance("nir08"),
-        "swir16": _reflectance("swir16"),
-        "swir22": _reflectance("swir22"),
-    },
+    bands={name: _reflectance(name) for name in NUMBERS},
     qa={
         "qa_pixel": Band(asset="qa_pixel", dtype="uint16", nodata=1),
         "qa_radsat": Band(asset="qa_radsat", dtype="uint16", required=False),
         # OLI only; TM and ETM+ items have cloud_qa in its place.
         "qa_aerosol": Band(asset="qa_aerosol", dtype="uint8", nodata=1, required=False),
+        "cloud_qa": Band(asset="cloud_qa", dtype="uint8", required=False),
     },
-    # stactools-landsat classification:bitfields and the Landsat 4-9 C2 L2 guides.
     flags={
         "fill": _bit("qa_pixel", 0),
         "cloud": _bit("qa_pixel", 1, 3),  # dilated cloud and cloud
-        "cirrus": _bit("qa_pixel", 2),  # OLI; the bit is never set on TM and ETM+
+        "cirrus": _bit("qa_pixel", 2, of=OLI),
         "shadow": _bit("qa_pixel", 4),
         "snow": _bit("qa_pixel", 5),
         "water": _bit("qa_pixel", 7),
         # Bit 6, "clear", has a known fault over water on Landsat 4-7, which is the flood case.
-        "occluded": _bit("qa_radsat", 9, 11),  # dropped pixel (TM, ETM+), terrain occlusion (OLI)
+        # Dropped pixel, and terrain occlusion.
+        "occluded": (*_bit("qa_radsat", 9, of=TM + ETM), *_bit("qa_radsat", 11, of=OLI)),
         "high_aerosol": (Flag(asset="qa_aerosol", shift=6, width=2, values=(3,)),),
-        # Any of the sensor's bands saturated: bits 0-6, whose bands differ between sensors.
-        "low_quality": _bit("qa_radsat", 0, 1, 2, 3, 4, 5, 6),
+        # Cloud and shadow by LEDAPS.  USGS holds CFMask, in qa_pixel, for the more accurate one:
+        # where LEDAPS alone sees them the pixel is kept and marked.
+        "low_quality": _bit("cloud_qa", 1, 2),
     },
+    # A saturated number is a lower bound.  TM and ETM+ saturate over snow in the visible, so there
+    # a snow field may be a gap although snow is kept.
+    band_reject={name: _saturated(name) for name in NUMBERS},
     reject=("fill", "cloud", "cirrus", "shadow", "occluded"),
-    reject_if_asked=("snow",),
+    reject_if_asked=("snow", "water"),
     # CFMask's own dilation leaves thin edges of clouds and their shadows: two more pixels.
     dilate_m={"cloud": 60.0, "shadow": 60.0},
     # Tier 2 scenes miss the geometric accuracy that 30 m time series need.

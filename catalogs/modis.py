@@ -66,7 +66,7 @@ def _daily(name: str, aliases: tuple[str, ...], names: tuple[str, ...]) -> Colle
         # 9 sun below 4 degrees, 11 input missing, 14 faulty L1B, 15 not processed.
         band_reject={band: (_quality(band, (9, 11, 14, 15)),) for band in names},
         reject=("fill", "cloud", "shadow", "cirrus"),
-        reject_if_asked=("snow",),
+        reject_if_asked=("snow", "water"),
         crs=SINUSOIDAL,
     )
 

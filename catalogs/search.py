@@ -12,6 +12,7 @@ from pystac_client.stac_api_io import StacApiIO
 from urllib3 import Retry
 
 from catalogs.generic import spec_from_collection
+from catalogs.hls import HLS_L30, HLS_S30
 from catalogs.items import acquisition, local_path, nominal_day, processed, redact
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MCD43A4, MOD09GA, MYD09GA
@@ -21,7 +22,7 @@ BBox = tuple[float, float, float, float]
 
 KNOWN = {
     name: spec
-    for spec in (LANDSAT_C2_L2, MOD09GA, MYD09GA, MCD43A4)
+    for spec in (LANDSAT_C2_L2, HLS_L30, HLS_S30, MOD09GA, MYD09GA, MCD43A4)
     for name in (spec.name, *spec.aliases)
 }
 """Collection ids whose facts are in our tables."""

@@ -55,6 +55,9 @@ class Flag:
     width: int = 1
     values: tuple[int, ...] = (1,)
 
+    platforms: tuple[str, ...] = ()
+    """Craft whose words mean it (``items.platform_of``), () all; an unknown craft is taken in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionSpec:
@@ -80,7 +83,9 @@ class CollectionSpec:
     """QA words.  They are read by nearest, never interpolated, never fused."""
 
     flags: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
-    """What a QA word says of a pixel: a flag is up where any of its entries is."""
+    """What a QA word says of a pixel: a flag is up where any of its entries is.
+
+    Where a word is its nodata it says only "fill", whatever its bits: Fmask's 255 has all up."""
 
     band_reject: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
     """Flags that make one band of a pixel unusable, by band."""
@@ -89,7 +94,7 @@ class CollectionSpec:
     """Flags that make a pixel unclear."""
 
     reject_if_asked: tuple[str, ...] = ()
-    """Flags that make a pixel unclear when the region says so (``snow: drop``)."""
+    """Flags that make a pixel unclear when the region says so (``snow: drop``, ``water: drop``)."""
 
     dilate_m: Mapping[str, float] = field(default_factory=dict)
     """Metres by which a rejected flag is grown."""
@@ -112,11 +117,12 @@ class CollectionSpec:
             valid = entry["valid"]
             return Band(**{**entry, "valid": valid and (valid[0], valid[1])})
 
+        def flag(entry: Mapping[str, Any]) -> Flag:
+            lists = {key: tuple(entry[key]) for key in ("values", "platforms")}
+            return Flag(**{**entry, **lists})
+
         def flags(entries: Mapping[str, Any]) -> dict[str, tuple[Flag, ...]]:
-            return {
-                name: tuple(Flag(**{**flag, "values": tuple(flag["values"])}) for flag in some)
-                for name, some in entries.items()
-            }
+            return {name: tuple(map(flag, some)) for name, some in entries.items()}
 
         return cls(
             **{

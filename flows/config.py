@@ -119,6 +119,9 @@ class RegionConfig(_Section):
     snow: Literal["keep", "drop"] = "keep"
     """Whether snow is surface to be mapped or to be masked like cloud."""
 
+    water: Literal["keep", "drop"] = "keep"
+    """The same for open water; floods need it kept."""
+
     seed: int = Field(default=0, ge=0)
 
     @field_validator("bbox")
@@ -181,6 +184,7 @@ class RegionConfig(_Section):
             ),
             coarse_fill_days=self.coarse_fill_days,
             snow=self.snow,
+            water=self.water,
             cube=base / (self.cube or f"{self.name}.zarr"),
         )
 

@@ -83,8 +83,8 @@ class Inputs:
 
     grid: Grid
     bands: tuple[str, ...]
-    drop_snow: bool
-    """Whether snow is unclear in fine images."""
+    drop: tuple[str, ...]
+    """What is unclear in fine images besides clouds: snow, water."""
 
     fine: Collected
     coarse: Collected
@@ -125,7 +125,7 @@ def freeze_inputs(folder: Path, inputs: Inputs) -> None:
     known = {
         "grid": inputs.grid.to_dict(),
         "bands": list(inputs.bands),
-        "drop_snow": inputs.drop_snow,
+        "drop": list(inputs.drop),
         "fine": inputs.fine.to_dict(),
         "coarse": inputs.coarse.to_dict(),
     }
@@ -147,7 +147,7 @@ def _open_inputs(path: Path, changed: int) -> Inputs:
     return Inputs(
         grid=Grid.from_dict(known["grid"]),
         bands=tuple(known["bands"]),
-        drop_snow=known["drop_snow"],
+        drop=tuple(known["drop"]),
         fine=Collected.from_dict(known["fine"]),
         coarse=Collected.from_dict(known["coarse"]),
     )
@@ -206,7 +206,7 @@ def ingest_block(task: IngestTask) -> IngestReport:
         if task.role == "fine":
             y, x = _rectangle(inputs.grid, task.tiles)
             box = inputs.grid.fine[y, x]
-            scene = load_fine(items, collected.specs, inputs.bands, box, drop_snow=inputs.drop_snow)
+            scene = load_fine(items, collected.specs, inputs.bands, box, drop=inputs.drop)
         else:
             box = inputs.grid.coarse
             y, x = slice(0, box.shape.y), slice(0, box.shape.x)

@@ -106,6 +106,9 @@ class Job:
     snow: Literal["keep", "drop"] = "keep"
     """Whether fine pixels with snow count as clear."""
 
+    water: Literal["keep", "drop"] = "keep"
+    """Whether fine pixels with water count as clear: a flood is water."""
+
     cube: Path
 
     def __post_init__(self) -> None:
@@ -115,6 +118,11 @@ class Job:
             raise JobError(f"coarse_fill_days={self.coarse_fill_days} is negative; use 0 for none")
         if self.cube.suffix != ".zarr":
             raise JobError(f"cube {self.cube} does not end in .zarr; call it {self.cube}.zarr")
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The flags that the region masks like clouds."""
+        return tuple(name for name in ("snow", "water") if getattr(self, name) == "drop")
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -157,6 +165,7 @@ class Job:
             "method": asdict(self.method),
             "coarse_fill_days": self.coarse_fill_days,
             "snow": self.snow,
+            "water": self.water,
             "cube": str(self.cube),
         }
 
@@ -174,6 +183,7 @@ class Job:
             method=Method(**known["method"]),
             coarse_fill_days=known["coarse_fill_days"],
             snow=known["snow"],
+            water=known["water"],
             cube=Path(known["cube"]),
         )
 

@@ -19,7 +19,7 @@ import pystac
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from catalogs import Band, CollectionSpec
+from catalogs import Band, CollectionSpec, platform_of
 from pipeline.mask import Flags, Mask, read_flags
 from pipeline.native import ReadError, native_geobox, read_layers, window_around, words_of
 from pipeline.resample import area_weights, to_lattice
@@ -70,15 +70,15 @@ def load_fine(
     bands: Sequence[str],
     geobox: GeoBox,
     *,
-    drop_snow: bool = False,
+    drop: Sequence[str] = (),
 ) -> Scene:
     """The fine image of a day on ``geobox``.
 
     A scene on the same lattice is copied exactly; one on another (a neighbouring UTM zone) is
     resampled by cubic convolution where all its support is clear, else by bilinear weights over
     the clear pixels.  A pixel is clear where the nearest pixel of its scene is.  Where scenes
-    overlap the first clear one, in the order of ``items``, is kept.  ReadError where an asset
-    cannot be read.
+    overlap the first clear one, in the order of ``items``, is kept.  ``drop`` names the flags of
+    ``spec.reject_if_asked`` that are unclear too.  ReadError where an asset cannot be read.
     """
     shape = geobox.shape.yx
     scene = Scene(
@@ -90,7 +90,7 @@ def load_fine(
         source=np.zeros(shape, np.uint16),
     )
     for number, item in enumerate(items, start=1):
-        if (native := _read_native(item, _spec_of(item, specs), bands, geobox, drop_snow)) is None:
+        if (native := _read_native(item, _spec_of(item, specs), bands, geobox, drop)) is None:
             continue
         flags = native.flags
         extra = np.stack([flags.water, flags.snow, flags.high_aerosol])
@@ -165,7 +165,7 @@ def _read_native(
     spec: CollectionSpec,
     bands: Sequence[str],
     target: GeoBox,
-    drop_snow: bool = False,
+    drop: Sequence[str] = (),
 ) -> _Native | None:
     """An item's pixels around ``target``, masked and scaled; None where it does not reach it."""
     own = [name for name in bands if name in spec.bands]
@@ -182,7 +182,8 @@ def _read_native(
         bands,
         shape=window.shape.yx,
         pixel_m=pixel,
-        drop_snow=drop_snow,
+        platform=platform_of(item),
+        drop=drop,
     )
     reflectance = np.full((len(bands), *window.shape.yx), np.nan, np.float32)
     for k, name in enumerate(bands):

@@ -37,34 +37,68 @@ def read_flags(
     *,
     shape: tuple[int, int],
     pixel_m: tuple[float, float],
-    drop_snow: bool = False,
+    platform: str = "",
+    drop: Sequence[str] = (),
 ) -> Flags:
     """Decode the QA words (y, x) of a scene by the collection's table.
 
     A word of ``spec.qa`` that ``words`` lacks says nothing: its flags are down.  Rejected flags
-    are grown by the table's metres; ``pixel_m`` is the size of a pixel, (y, x).
+    are grown by the table's metres; ``pixel_m`` is the size of a pixel, (y, x).  ``drop`` names
+    those of ``spec.reject_if_asked`` that are rejected too.
     """
-
-    def up(entries: Sequence[Flag]) -> Mask:
-        mask = np.zeros(shape, bool)
-        for entry in entries:
-            if entry.asset in words:
-                mask |= raised(words[entry.asset], entry)
-        return mask
-
+    flags = named_flags(words, spec, shape=shape, platform=platform)
+    nowhere = np.zeros(shape, bool)
     reject = np.zeros(shape, bool)
-    for name in (*spec.reject, *(spec.reject_if_asked if drop_snow else ())):
-        mask = up(spec.flags[name])
-        reject |= grow(mask, spec.dilate_m[name], pixel_m) if name in spec.dilate_m else mask
+    for name in (*spec.reject, *(name for name in spec.reject_if_asked if name in drop)):
+        metres = spec.dilate_m.get(name)
+        reject |= flags[name] if metres is None else grow(flags[name], metres, pixel_m)
     return Flags(
         reject=reject,
         band_reject={
-            name: up(spec.band_reject[name]) for name in bands if name in spec.band_reject
+            name: _any(spec.band_reject[name], words, shape, platform)
+            for name in bands
+            if name in spec.band_reject
         },
-        water=up(spec.flags.get("water", ())),
-        snow=up(spec.flags.get("snow", ())),
-        high_aerosol=up(spec.flags.get("high_aerosol", ())) | up(spec.flags.get("low_quality", ())),
+        water=flags.get("water", nowhere),
+        snow=flags.get("snow", nowhere),
+        high_aerosol=flags.get("high_aerosol", nowhere) | flags.get("low_quality", nowhere),
     )
+
+
+def named_flags(
+    words: Mapping[str, NDArray[Any]],
+    spec: CollectionSpec,
+    *,
+    shape: tuple[int, int],
+    platform: str = "",
+) -> dict[str, Mask]:
+    """Where each flag of ``spec.flags`` is up (y, x), as the words say it, nothing grown."""
+    flags = {}
+    for name, entries in spec.flags.items():
+        flags[name] = np.zeros(shape, bool)
+        for asset in {entry.asset for entry in entries} & words.keys():
+            own = [entry for entry in entries if entry.asset == asset]
+            up, nodata = _any(own, words, shape, platform), spec.qa[asset].nodata
+            # Nothing else is read from a word that is fill: the cloud bit in Fmask's 255 would
+            # grow from the scene's edge into it.
+            if name != "fill" and nodata is not None:
+                up &= words[asset] != nodata
+            flags[name] |= up
+    return flags
+
+
+def _any(
+    entries: Sequence[Flag],
+    words: Mapping[str, NDArray[Any]],
+    shape: tuple[int, int],
+    platform: str,
+) -> Mask:
+    mask = np.zeros(shape, bool)
+    for entry in entries:
+        other_craft = platform and entry.platforms and platform not in entry.platforms
+        if entry.asset in words and not other_craft:
+            mask |= raised(words[entry.asset], entry)
+    return mask
 
 
 def raised(word: NDArray[Any], flag: Flag) -> Mask:

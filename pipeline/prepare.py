@@ -67,11 +67,16 @@ def prepare(job: Job, *, refresh: bool = False) -> Prepared:
 def _find(job: Job) -> Inputs:
     fine, coarse = (_collect(job, source, role) for source, role in _sources(job))
     bands = common_bands(fine.specs.values(), coarse.specs.values())
+    for name in job.dropped:
+        for spec in fine.specs.values():
+            if name not in spec.reject_if_asked:
+                raise JobError(
+                    f"`{name}: drop` needs QA words of the fine images that tell {name}, and "
+                    f"{spec.name} has none; remove the line from the region file"
+                )
     for collected in (fine, coarse):
         check_items(collected.items, collected.specs, bands)
-    return Inputs(
-        grid=job.grid, bands=bands, drop_snow=job.snow == "drop", fine=fine, coarse=coarse
-    )
+    return Inputs(grid=job.grid, bands=bands, drop=job.dropped, fine=fine, coarse=coarse)
 
 
 def _sources(job: Job) -> tuple[tuple[Source, Role], ...]:
@@ -132,7 +137,7 @@ def _merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
 def fingerprints(inputs: Inputs, role: Role) -> dict[date, int]:
     """64 bits, never 0, for each day with images: they change when what is read of them does."""
     collected = inputs.fine if role == "fine" else inputs.coarse
-    settings = [inputs.drop_snow if role == "fine" else None]
+    settings = [inputs.drop if role == "fine" else None]
     return {
         day: int.from_bytes(digest([collected.fingerprint(day), settings], 8), "big") or 1
         for day in collected.days

@@ -60,7 +60,7 @@ def make_inputs(folder: Path, grid: Grid, **landsat) -> Inputs:
     return Inputs(
         grid=grid,
         bands=BANDS,
-        drop_snow=False,
+        drop=(),
         fine=Collected(specs=by_name(LANDSAT_C2_L2), items=tuple(fine)),
         coarse=Collected(specs=by_name(MOD09GA), items=tuple(coarse)),
     )
@@ -124,8 +124,8 @@ def test_frozen_inputs_are_read_back_as_they_were(tmp_path, inputs) -> None:
             two.fingerprint(day) for day in two.days
         ]
     assert open_inputs(folder) is again
-    freeze_inputs(folder, replace(inputs, drop_snow=True))
-    assert open_inputs(folder).drop_snow
+    freeze_inputs(folder, replace(inputs, drop=("snow",)))
+    assert open_inputs(folder).drop == ("snow",)
 
 
 def test_a_fingerprint_is_of_the_day_its_items_and_the_facts(inputs) -> None:
@@ -219,16 +219,24 @@ def test_surface_holds_water_snow_and_poor_input_of_clear_pixels(tmp_path) -> No
     qa[31, 31] |= 1 << 5
     qa[32, 32] |= 1 << 7 | 1  # fill
     radsat = np.zeros((130, 150), np.uint16)
-    radsat[33, 33] = 4
+    radsat[33, 33] = 4  # green saturated
+    aerosol = np.full((130, 150), 2, np.uint8)
+    aerosol[34, 34] = 3 << 6 | 2
     bright = {"blue": np.full((130, 150), 65500, np.uint16)}  # 1.6012, beyond the packing
-    folder = lay_out(tmp_path, make_inputs(tmp_path / "a", grid, qa=qa, radsat=radsat))
+    folder = lay_out(
+        tmp_path,
+        make_inputs(tmp_path / "a", grid, qa=qa, radsat=radsat, dn={"qa_aerosol": aerosol}),
+    )
     ingest_block(tasks_of(folder, "fine")[0])
     surface = read(folder, "fine", "surface")[0]
     assert surface[10, 20] == cube.WATER
     assert surface[11, 21] == cube.SNOW
     assert surface[12, 22] == 0
-    assert surface[13, 23] == cube.HIGH_AEROSOL
+    assert surface[13, 23] == 0
+    assert surface[14, 24] == cube.HIGH_AEROSOL
     assert np.count_nonzero(surface) == 3
+    gone = np.argwhere(read(folder, "fine", "clear")[0] == 0)
+    assert sorted(map(tuple, gone)) == [(12, 22), (13, 23)]
     folder = lay_out(tmp_path / "b", make_inputs(tmp_path / "b", grid, dn=bright))
     tasks = tasks_of(folder, "fine")
     with pytest.MonkeyPatch.context() as patch:

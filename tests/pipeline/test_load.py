@@ -81,7 +81,7 @@ def test_what_qa_rejects_is_nan_in_every_band_and_marks_are_kept(tmp_path) -> No
     assert scene.water[25, 31]
     assert scene.snow.sum() == scene.water.sum() == 1
     np.testing.assert_array_equal(scene.clear, scene.source == 1)
-    dropped = load_fine([item], LANDSAT, BANDS, TARGET, drop_snow=True)
+    dropped = load_fine([item], LANDSAT, BANDS, TARGET, drop=("snow",))
     assert not dropped.clear[24, 30]
 
 

@@ -1,12 +1,15 @@
 """QA words: every bit by brute force, dilation by distance, and the words of real scenes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalogs import Flag
+from catalogs import BANDS, Flag
+from catalogs.hls import HLS_L30, HLS_S30
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MCD43A4, MOD09GA, NUMBERS
 from pipeline.mask import grow, raised, read_flags
@@ -26,7 +29,7 @@ def _landsat(words: np.ndarray, **changes):
 def test_all_65536_qa_pixel_words_are_read_as_their_bits_say() -> None:
     words = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     flags = _landsat(words)
-    snow_dropped = _landsat(words, drop_snow=True)
+    snow_dropped = _landsat(words, drop=("snow",))
     for word, reject, with_snow, snow, water in zip(
         words.flat,
         flags.reject.flat,
@@ -67,9 +70,10 @@ def test_all_65536_state_words_are_read_as_their_bits_say() -> None:
         w = int(word)
         cloud = w & 3 in (1, 2) or (w >> 10) & 1
         assert reject == bool(w == 65535 or cloud or (w >> 2) & 1 or (w >> 8) & 3 >= 2)
-        assert snow == bool((w >> 12) & 1 or (w >> 15) & 1)
-        assert water == ((w >> 3) & 7 not in (1, 2))
-        assert hazy == ((w >> 6) & 3 == 3)
+        # The fill of the word has all bits up and says nothing else.
+        assert snow == bool(w != 65535 and ((w >> 12) & 1 or (w >> 15) & 1))
+        assert water == (w != 65535 and (w >> 3) & 7 not in (1, 2))
+        assert hazy == (w != 65535 and (w >> 6) & 3 == 3)
 
 
 @settings(deadline=None)
@@ -118,11 +122,96 @@ def test_a_word_the_item_lacks_says_nothing() -> None:
     assert hazy.high_aerosol.all()
 
 
-def test_terrain_occlusion_is_rejected_and_saturation_flagged() -> None:
-    words = np.full((1, 3), 21824, np.uint16)
-    flags = _landsat(words, extra={"qa_radsat": np.array([[0, 1 << 11, 1 << 3]], np.uint16)})
-    assert flags.reject.tolist() == [[False, True, False]]
-    assert flags.high_aerosol.tolist() == [[False, False, True]]
+RADSAT = {
+    # What each bit of QA_RADSAT means, band by band, from the bit tables of real items.
+    "landsat-5": dict(enumerate(("blue", "green", "red", "nir08", "swir16", "", "swir22")))
+    | {9: "dropped"},
+    "landsat-7": dict(enumerate(("blue", "green", "red", "nir08", "swir16", "", "swir22")))
+    | {8: "", 9: "dropped"},
+    "landsat-9": dict(enumerate(("", "blue", "green", "red", "nir08", "swir16", "swir22")))
+    | {8: "", 11: "dropped"},
+}
+
+
+@pytest.mark.parametrize("platform", RADSAT)
+@pytest.mark.parametrize("bit", range(16))
+def test_saturation_spoils_the_bands_own_number_and_thermal_bands_nothing(
+    platform: str, bit: int
+) -> None:
+    words = np.full((1, 1), 21824, np.uint16)
+    flags = read_flags(
+        {"qa_pixel": words, "qa_radsat": np.full((1, 1), 1 << bit, np.uint16)},
+        LANDSAT_C2_L2,
+        BANDS,
+        shape=(1, 1),
+        pixel_m=(30.0, 30.0),
+        platform=platform,
+    )
+    meaning = RADSAT[platform].get(bit, "")
+    assert [name for name in BANDS if flags.band_reject[name].any()] == [meaning] * (
+        meaning in BANDS
+    )
+    assert flags.reject.any() == (meaning == "dropped")
+    assert not flags.high_aerosol.any()
+
+
+def test_of_an_unknown_craft_every_meaning_of_a_bit_is_taken() -> None:
+    words = np.full((1, 1), 21824, np.uint16)
+    flags = read_flags(
+        {"qa_pixel": words, "qa_radsat": np.full((1, 1), 1 << 1, np.uint16)},
+        LANDSAT_C2_L2,
+        BANDS,
+        shape=(1, 1),
+        pixel_m=(30.0, 30.0),
+    )
+    assert [name for name in BANDS if flags.band_reject[name].any()] == ["blue", "green"]
+
+
+def test_all_words_of_cloud_qa_mark_and_reject_nothing() -> None:
+    words = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    flags = _landsat(np.full((16, 16), 21824, np.uint16), extra={"cloud_qa": words})
+    for word, poor in zip(words.flat, flags.high_aerosol.flat, strict=True):
+        assert poor == (f"{word:08b}"[-2] == "1" or f"{word:08b}"[-3] == "1")
+    assert not flags.reject.any()
+
+
+@pytest.mark.parametrize("spec", [HLS_L30, HLS_S30], ids=lambda spec: spec.name)
+def test_all_words_of_fmask_are_read_as_their_bits_say(spec) -> None:
+    words = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    flags, watered = (
+        read_flags({"fmask": words}, spec, BANDS, shape=(16, 16), pixel_m=(30.0, 30.0), drop=drop)
+        for drop in ((), ("water",))
+    )
+    for at, word in np.ndenumerate(words):
+        bits = f"{word:08b}"[::-1]
+        fill = word == 255
+        assert flags.reject[at] == (fill or "1" in bits[1:4])
+        assert flags.snow[at] == (bits[4] == "1" and not fill)
+        assert flags.water[at] == (bits[5] == "1" and not fill)
+        assert flags.high_aerosol[at] == (bits[6:8] == "11" and not fill)
+        assert watered.reject[at] == (flags.reject[at] or bits[5] == "1")
+
+
+def test_the_bits_of_a_fill_word_do_not_grow_into_the_scene() -> None:
+    words = np.zeros((9, 9), np.uint8)
+    words[:, :3] = 255
+    spec = replace(HLS_L30, dilate_m={"cloud": 60.0, "shadow": 60.0})
+    flags = read_flags({"fmask": words}, spec, BANDS, shape=(9, 9), pixel_m=(30.0, 30.0))
+    np.testing.assert_array_equal(flags.reject, words == 255)
+
+
+@pytest.mark.parametrize("spec", [LANDSAT_C2_L2, HLS_S30], ids=lambda spec: spec.name)
+def test_snow_and_water_are_dropped_where_asked_and_only_then(spec) -> None:
+    (key, snow, water) = ("fmask", 4, 5) if spec is HLS_S30 else ("qa_pixel", 5, 7)
+    words = np.array([[0, 1 << snow, 1 << water]], spec.qa[key].dtype)
+    for drop, expected in (
+        ((), [False, False, False]),
+        (("snow",), [False, True, False]),
+        (("water",), [False, False, True]),
+        (("snow", "water"), [False, True, True]),
+    ):
+        flags = read_flags({key: words}, spec, (), shape=(1, 3), pixel_m=(30.0, 30.0), drop=drop)
+        assert flags.reject.tolist() == [expected]
 
 
 @settings(deadline=None)

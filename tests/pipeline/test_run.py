@@ -452,6 +452,13 @@ def test_a_checkpoint_with_other_bands_is_refused(
     assert not own.inputs.exists()
 
 
+def test_dropping_water_that_no_qa_word_tells_is_refused(own: Job) -> None:
+    with pytest.raises(JobError, match=r"`water: drop` needs QA words .* fine has none"):
+        run_here(replace(own, water="drop"))
+
+    assert not own.inputs.exists()
+
+
 @pytest.fixture
 def one_band_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
     def make(band: str) -> Path:

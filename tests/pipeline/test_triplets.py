@@ -71,7 +71,7 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Region:
         Inputs(
             grid=grid,
             bands=BANDS,
-            drop_snow=False,
+            drop=(),
             fine=Collected(specs=by_name(LANDSAT_C2_L2), items=()),
             coarse=Collected(specs=by_name(MOD09GA), items=()),
         ),
