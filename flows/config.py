@@ -13,14 +13,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 if TYPE_CHECKING:
     from pipeline.grid import Grid
     from pipeline.job import Job
 
 Metres = Annotated[float, Field(gt=0)]
-OneOrMore = str | tuple[str, ...]
+
+
+def _listed(asked: object) -> object:
+    return (asked,) if isinstance(asked, str) else asked
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+"""One name, or a list of them."""
 
 
 class RegionError(ValueError):
@@ -57,10 +72,10 @@ class GridConfig(_Section):
 class SourceConfig(_Section):
     """Where one kind of image comes from, when it is not the region's ``catalog`` alone."""
 
-    collection: OneOrMore
+    collection: Names
     """Collections that make the images together."""
 
-    catalog: OneOrMore | None = None
+    catalog: Names | None = None
     """Like the region's own, which it takes the place of."""
 
 
@@ -86,13 +101,14 @@ class RegionConfig(_Section):
     end: date
     """First and last target day, both included."""
 
-    catalog: OneOrMore
+    catalog: Names
     """A provider by name, the URL of a STAC API, or a ``catalog.json`` on disk.  Of several, the
     first that has images is used."""
 
-    fine: OneOrMore | SourceConfig
-    coarse: OneOrMore | SourceConfig
-    """Collections, by any of their names; of several, all make the images together."""
+    fine: SourceConfig
+    coarse: SourceConfig
+    """Collections, by any of their names; of several, all make the images together.  A name, a
+    list of names, or a section of ``collection`` and ``catalog``."""
 
     cube: str | None = None
     """Where the daily cube goes, a ``.zarr`` folder; default ``<name>.zarr``."""
@@ -123,6 +139,11 @@ class RegionConfig(_Section):
     """The same for open water; floods need it kept."""
 
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("fine", "coarse", mode="before")
+    @classmethod
+    def _collections_alone(cls, asked: object) -> object:
+        return {"collection": asked} if isinstance(asked, str | list | tuple) else asked
 
     @field_validator("bbox")
     @classmethod
@@ -157,13 +178,10 @@ class RegionConfig(_Section):
 
         base = base.resolve()
 
-        def source(asked: OneOrMore | SourceConfig) -> Source:
-            if not isinstance(asked, SourceConfig):
-                asked = SourceConfig(collection=asked)
-            named = _several(asked.catalog or self.catalog)
+        def source(asked: SourceConfig) -> Source:
             return Source(
-                catalogs=tuple(_catalog(name, base) for name in named),
-                collections=_several(asked.collection),
+                catalogs=tuple(_catalog(name, base) for name in asked.catalog or self.catalog),
+                collections=asked.collection,
             )
 
         default = self.checkpoint == "default"
@@ -268,10 +286,6 @@ def fault_text(fault: Any, keys_of: Callable[[Sequence[str]], list[str]]) -> str
     return f"{key}: {message[0].lower()}{message[1:]}, got {fault['input']!r}"
 
 
-def _several(asked: OneOrMore) -> tuple[str, ...]:
-    return (asked,) if isinstance(asked, str) else asked
-
-
 def _catalog(name: str, base: Path) -> str:
     return name if name.startswith(("http://", "https://")) else str(base / name)
 
@@ -280,4 +294,10 @@ def _keys_of(section: Sequence[str]) -> list[str]:
     return list(_SECTIONS[".".join(section)].model_fields)
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {"": RegionConfig, "grid": GridConfig, "pairs": PairsConfig}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "": RegionConfig,
+    "fine": SourceConfig,
+    "coarse": SourceConfig,
+    "grid": GridConfig,
+    "pairs": PairsConfig,
+}

@@ -31,6 +31,8 @@ def region_text(**changes: object) -> str:
     [
         ({"seeds": 1}, r"unknown key seeds; did you mean seed\?"),
         ({"pairs": {"min_claer": 0.5}}, r"unknown key pairs.min_claer; did you mean min_clear\?"),
+        ({"coarse": {"collections": "x"}}, r"unknown key coarse.collections; did you mean coll"),
+        ({"fine": []}, r"fine.collection: .* at least 1 item"),
         ({"grid": {"zebra": 1}}, r"unknown key grid.zebra; known here: crs, resolution_m"),
         ({"end": date(2023, 4, 1)}, r"end 2023-04-01 is before start 2023-05-01"),
         ({"bbox": [10, 0, 5, 1]}, r"bbox must be west, south, east, north .* \[10.0, 0.0"),
@@ -96,10 +98,11 @@ def test_images_may_come_from_several_collections_and_catalogues_of_their_own(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "region.yaml"
-    text = region_text(catalog="[https://one.org/v1, https://two.org/v1]")
-    lines = [line for line in text.splitlines() if not line.startswith("coarse:")]
-    lines += ["coarse: {collection: [modis-09ga-061, myd09ga-061], catalog: modis/catalog.json}"]
-    path.write_text("\n".join(lines))
+    both = ["modis-09ga-061", "myd09ga-061"]
+    coarse = {"collection": both, "catalog": "modis/catalog.json"}
+    path.write_text(
+        region_text(catalog=["https://one.org/v1", "https://two.org/v1"], coarse=coarse)
+    )
     job = region_job(path)
     assert job.fine.catalogs == ("https://one.org/v1", "https://two.org/v1")
     assert job.coarse.catalogs == (str(tmp_path / "modis" / "catalog.json"),)
