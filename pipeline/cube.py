@@ -166,7 +166,7 @@ def arrays(
         made |= {sigmas.name_of(b): pixels("uint16", **sigmas.attrs_of(b)) for b in bands}
     if role == "fused":
         return made | _fused_arrays(pixels, table)
-    return made | _input_arrays(pixels, table, time)
+    return made | _input_arrays(role, pixels, table, time)
 
 
 def _band_attrs(band: str, ancillary: str) -> dict[str, Any]:
@@ -224,9 +224,9 @@ def _fused_arrays(
 
 
 def _input_arrays(
-    pixels: Callable[..., ArraySpec], table: Callable[..., ArraySpec], time: int
+    role: Role, pixels: Callable[..., ArraySpec], table: Callable[..., ArraySpec], time: int
 ) -> dict[str, ArraySpec]:
-    return {
+    made = {
         "clear": pixels("uint8", long_name="1: seen clear", flag_values=[0, 1]),
         "surface": pixels(
             "uint8",
@@ -245,6 +245,17 @@ def _input_arrays(
         ),
         "done": table("uint8", long_name="1: read and written"),
     }
+    if role == "fine":
+        made |= {
+            "clear_share": table("float32", units="1", long_name="share of the tile seen clear"),
+            "cloud_distance": table(
+                "float32",
+                units="m",
+                long_name="mean over the tile's clear pixels of the distance to the nearest pixel "
+                "that is not, each at most 1500 m; 0: none is clear",
+            ),
+        }
+    return made
 
 
 def fill_store(
@@ -303,6 +314,22 @@ def add_sigma(root: zarr.Group, grid: Grid, time: int, bands: Sequence[str]) -> 
         if sigmas.name_of(band) not in root:
             _create(root, sigmas.name_of(band), specs[sigmas.name_of(band)])
         root[band].attrs.update(dict(specs[band].attrs))
+
+
+def add_tables(root: zarr.Group, role: Role, grid: Grid, time: int, bands: Sequence[str]) -> bool:
+    """Give an input cube of an earlier version the tables it lacks, all 0; whether it did.
+
+    Its days then count as not done, so the next run reads them again.
+    """
+    specs = arrays(role, grid, time, bands)
+    lacking = [name for name, spec in specs.items() if len(spec.dims) < 3 and name not in root]
+    if lacking:  # first not done: a kill between the two leaves days to be read again
+        done = root["done"]
+        assert isinstance(done, zarr.Array)
+        done[...] = 0
+    for name in lacking:
+        _create(root, name, specs[name])
+    return bool(lacking)
 
 
 def _create(root: zarr.Group, name: str, spec: ArraySpec) -> None:

@@ -25,6 +25,8 @@ from catalogs import CollectionSpec, Role, by_name, fingerprint, freeze, nominal
 from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, pack
 from pipeline.grid import Grid
 from pipeline.load import load_coarse, load_fine
+from pipeline.mask import clearness
+from pipeline.pairs import SCORE
 from pipeline.store import write_block
 
 
@@ -114,6 +116,11 @@ class IngestReport:
 
     sources: int = 0
     """Items that gave pixels."""
+
+    clear_share: tuple[float, ...] = ()
+    """Of each tile of a fine task,"""
+    cloud_distance: tuple[float, ...] = ()
+    """and how far its clear pixels are from the others, in metres; see ``mask.clearness``."""
 
     seconds_read: float = 0.0
     seconds_write: float = 0.0
@@ -212,6 +219,7 @@ def ingest_block(task: IngestTask) -> IngestReport:
             y, x = slice(0, box.shape.y), slice(0, box.shape.x)
             scene = load_coarse(items, collected.specs, inputs.bands, box)
         read = time.perf_counter()
+        seen = clearness_of(inputs.grid, scene.clear, task.tiles)
         dn, clipped = pack(scene.reflectance)
         poor = scene.high_aerosol | np.logical_or.reduce(clipped)
         surface = scene.water * WATER | scene.snow * SNOW | poor * HIGH_AEROSOL
@@ -234,9 +242,33 @@ def ingest_block(task: IngestTask) -> IngestReport:
         clear_pixels=int(scene.clear.sum()),
         clipped_pixels=int(np.logical_or.reduce(clipped).sum()),
         sources=int(np.unique(scene.source[scene.clear]).size),
+        clear_share=tuple(share for share, _ in seen),
+        cloud_distance=tuple(metres for _, metres in seen),
         seconds_read=read - started,
         seconds_write=time.perf_counter() - read,
     )
+
+
+def clearness_of(
+    grid: Grid, clear: NDArray[np.bool_], tiles: Sequence[int]
+) -> list[tuple[float, float]]:
+    """``mask.clearness`` of the ``tiles`` that fill the rectangle of which ``clear`` is the mask.
+
+    So a cloud beyond the rectangle is not seen: one more reading of its neighbours for every
+    day would cost more than the little it says.
+    """
+    if not tiles:
+        return []
+    top, left = (side.start for side in _rectangle(grid, tiles))
+    windows = [
+        (
+            slice(tile.y.start - top, tile.y.stop - top),
+            slice(tile.x.start - left, tile.x.stop - left),
+        )
+        for tile in (grid.tiles[index] for index in tiles)
+    ]
+    step = grid.fine.resolution
+    return clearness(clear, windows, (abs(step.y), abs(step.x)), SCORE.cloud_reach_m)
 
 
 def _rectangle(grid: Grid, tiles: Iterable[int]) -> tuple[slice, slice]:

@@ -114,3 +114,24 @@ def grow(mask: Mask, metres: float, pixel_m: tuple[float, float]) -> Mask:
     # The slack keeps a pixel at exactly that distance in, whatever the last bit of the root.
     near: Mask = distance_transform_edt(~mask, sampling=pixel_m) <= metres * (1 + 1e-9)
     return near
+
+
+def clearness(
+    clear: Mask, windows: Sequence[tuple[slice, slice]], pixel_m: tuple[float, float], most_m: float
+) -> list[tuple[float, float]]:
+    """Of each (y, x) window the share of its pixels that are clear, and how far they are from
+    what is not: the mean over the clear pixels of the metres to the nearest unclear one of the
+    whole mask, each at most ``most_m``; 0 where none is clear.
+
+    The edge of a scene counts as unclear like a cloud: what lies beyond is as unknown.
+    """
+    away = np.full(clear.shape, most_m)
+    if not clear.all():
+        away = np.minimum(distance_transform_edt(clear, sampling=pixel_m), most_m)
+    found = []
+    for window in windows:
+        seen = clear[window]
+        # Of all pixels that are clear exactly 1, and 1 of no others: ``Survey.whole`` asks for it.
+        share = float(seen.mean(dtype=np.float32))
+        found.append((share, float(away[window][seen].mean()) if share else 0.0))
+    return found

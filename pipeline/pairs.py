@@ -7,6 +7,37 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What makes an image a better or worse reference of a day, all in days of distance.
+
+    The nearest cloudless image wins always, for all that is added to its days is 0; a much
+    clearer one wins over one that is a little nearer.
+    """
+
+    cloud: float = 16.0
+    """Days that an image all under cloud would be worse than a cloudless one: half of the tile
+    under cloud is worth waiting for the next pass of Landsat, 8 days.  The hole itself costs
+    little, the next image fills it; but fillings meet in seams, and where a mask found half a
+    tile of cloud it also missed some."""
+
+    near_cloud: float = 8.0
+    """Days that an image is worse whose clear pixels all touch the clouds: there are the thin
+    edges and the shadows that masks miss."""
+
+    cloud_reach_m: float = 1500.0
+    """From here on a cloud does not matter; the 50 pixels of White et al. 2014 (Canadian Journal
+    of Remote Sensing 40, 192-212, best-available-pixel composites)."""
+
+    season_days: int = 32
+    """Distance from which a day counts double: more than a month away the fields are in another
+    stage of growth, and how clear an image is matters less than how old it is.  Days of the year
+    would say the same within half a year, and a year later it is another crop."""
+
+
+SCORE = Score()
+
+
 class Gap(StrEnum):
     """Why a target date has no bracket.  Written to the cube, never raised."""
 

@@ -156,18 +156,6 @@ def coarse_known(inputs: Path, *, coarse_fill_days: int) -> tuple[tuple[date, ..
     return tuple(map(day_date, days)), known, clear
 
 
-def fine_share(inputs: Path, grid: Grid) -> tuple[tuple[date, ...], Float]:
-    """Days of the fine cube and the clear share of each tile on each, (time, tile)."""
-    root = open_input(inputs, "fine")
-    days = day_axis(root)
-    share = np.zeros((len(days), len(grid.tiles)), np.float32)
-    for place in range(len(days)):
-        clear = read_array(root, "clear", place)
-        for tile in grid.tiles:
-            share[place, tile.index] = clear[tile.y, tile.x].mean(dtype=np.float32)
-    return tuple(map(day_date, days)), share
-
-
 def region_statistics(
     inputs: Path, bands: Sequence[str], *, without: Collection[date] = ()
 ) -> tuple[Float, Float]:

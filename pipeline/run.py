@@ -24,7 +24,7 @@ from catalogs import Role, local_path, redact
 from pipeline.cube import Status, day_number
 from pipeline.executor import Device, Executor, executor
 from pipeline.fuse import FuseReport, fuse_tile
-from pipeline.ingest import IngestTask, ingest_block, ingest_tasks, open_inputs
+from pipeline.ingest import IngestReport, IngestTask, ingest_block, ingest_tasks, open_inputs
 from pipeline.job import Job
 from pipeline.lock import CubeLock
 from pipeline.plan import PRODUCED, Closed, FuseTask, Plan, make_plan
@@ -107,10 +107,8 @@ def ingest(job: Job, ex: Executor, on_progress: OnProgress | None = None) -> Ing
     for number, outcome in enumerate(ex.map(ingest_block, tasks), 1):
         task, report = outcome.task, outcome.result
         error = outcome.error if report is None else report.error
-        if error is None:
-            for tile in task.tiles or (0,):
-                cube = job.inputs / f"{task.role}.zarr"
-                write_tables(cube, {"done": 1}, days=(task.day,), tile=tile)
+        if report is not None and report.error is None:
+            _record_read(job, report)
         summary = summary + (
             IngestSummary(blocks=1, errors=(str(error),))
             if report is None
@@ -224,6 +222,18 @@ def _summary(cube: Path, ingested: IngestSummary, fused: FuseSummary) -> RunSumm
         ingested=ingested,
         fused=fused,
     )
+
+
+def _record_read(job: Job, report: IngestReport) -> None:
+    task = report.task
+    for at, tile in enumerate(task.tiles or (0,)):
+        told: dict[str, float] = {"done": 1}
+        if task.role == "fine":
+            told |= {
+                "clear_share": report.clear_share[at],
+                "cloud_distance": report.cloud_distance[at],
+            }
+        write_tables(job.inputs / f"{task.role}.zarr", told, days=(task.day,), tile=tile)
 
 
 def _starting(cube: Path, tasks: Iterable[FuseTask]) -> Iterator[FuseTask]:

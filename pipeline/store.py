@@ -104,6 +104,8 @@ def ensure(
         return
     _check_same(path, role, grid, bands)
     present = read_days(path)
+    if role != "fused" and cube.add_tables(_open(path, "r+"), role, grid, len(present), bands):
+        consolidate(path)
     wanted = _axis(role, {*present, *days})
     if wanted != present:
         _extend(path, role, grid, wanted, bands)

@@ -1,6 +1,6 @@
 """What the input cubes hold, day by day and tile by tile: all that planning needs of them.
 
-Only masks and the small tables are read, never reflectance.
+Only the small tables and the coarse masks are read, never a fine pixel.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.grid import Grid
 from pipeline.recipe import digest
-from pipeline.references import coarse_share, fine_share
+from pipeline.references import coarse_share
 from pipeline.store import CubeError, read_tables
 
 
@@ -31,6 +31,9 @@ class Survey:
 
     fine_clear: NDArray[np.float32]
     """(time, tile) share of the tile's pixels seen clear; 0 where the image was not read."""
+
+    cloud_distance: NDArray[np.float32]
+    """(time, tile) metres from the clear pixels to the others, see ``mask.clearness``."""
 
     fine_done: NDArray[np.bool_]
     """(time, tile) whether the images were read; false is also an image that cannot be read."""
@@ -65,12 +68,14 @@ class Survey:
             raise NotIngestedError(_not_ingested(inputs)) from error
         if not (fine.arrays["done"].any() and coarse.arrays["done"].any()):
             raise NotIngestedError(_not_ingested(inputs))
-        fine_days, fine_clear = fine_share(inputs, grid)
+        if "clear_share" not in fine.arrays:  # made by an earlier version; a run reads it again
+            raise NotIngestedError(_not_ingested(inputs))
         fine_done = fine.arrays["done"] != 0
         share = coarse_share(inputs, grid, coarse_fill_days=coarse_fill_days)
         return cls(
-            fine_days=fine_days,
-            fine_clear=np.where(fine_done, fine_clear, np.float32(0)),
+            fine_days=fine.days,
+            fine_clear=np.where(fine_done, fine.arrays["clear_share"], np.float32(0)),
+            cloud_distance=fine.arrays["cloud_distance"],
             fine_done=fine_done,
             fine_prints=_prints(fine.days, fine.arrays["fingerprint"]),
             coarse_days=share.days,
@@ -133,6 +138,10 @@ class Survey:
     def fine_shares(self, tile: int) -> dict[date, float]:
         """Clear share of a tile on each fine day."""
         return dict(zip(self.fine_days, self.fine_clear[:, tile].tolist(), strict=True))
+
+    def cloud_distances(self, tile: int) -> dict[date, float]:
+        """Metres from a tile's clear pixels to the others on each fine day."""
+        return dict(zip(self.fine_days, self.cloud_distance[:, tile].tolist(), strict=True))
 
     def coarse_shares(self, tile: int) -> dict[date, float]:
         """Known share of a tile's cells, after filling, on each coarse day."""

@@ -11,6 +11,7 @@ from scipy.ndimage import uniform_filter
 
 from pipeline.cube import day_number, pack
 from pipeline.grid import Grid
+from pipeline.ingest import clearness_of
 from pipeline.store import create_input, write_block, write_tables
 
 Float = NDArray[np.float32]
@@ -96,6 +97,12 @@ def make_inputs(
         write_block(path, layers, days=days, y=slice(0, rows), x=slice(0, cols))
         prints = [1 + day_number(when) for when in days]
         write_tables(path, {"fingerprint": prints}, days=days)
+        everything = [tile.index for tile in grid.tiles]
+        seen = [clearness_of(grid, mask, everything if role == "fine" else ()) for mask in clear]
         for tile in range(1 if role == "coarse" else len(grid.tiles)):
-            write_tables(path, {"done": 1}, days=days, tile=tile)
+            told: dict[str, Any] = {"done": 1}
+            if role == "fine":
+                told["clear_share"] = [of_day[tile][0] for of_day in seen]
+                told["cloud_distance"] = [of_day[tile][1] for of_day in seen]
+            write_tables(path, told, days=days, tile=tile)
     return folder

@@ -247,6 +247,25 @@ def test_surface_holds_water_snow_and_poor_input_of_clear_pixels(tmp_path) -> No
     assert (read(folder, "fine", "blue")[0] == cube.VALID_MAX).all()
 
 
+def test_a_fine_task_reports_what_each_of_its_tiles_sees_clear(tmp_path) -> None:
+    qa = np.full((130, 150), CLEAR_LAND, np.uint16)
+    qa[20:60, :60] |= 1 << 3
+    inputs = make_inputs(tmp_path, make_grid(), qa=qa)
+    folder = lay_out(tmp_path, inputs)
+    task = tasks_of(folder, "fine")[0]
+    report = ingest_block(task)
+    clear = read(folder, "fine", "clear")[0] != 0
+    assert 0 < clear.mean() < 1
+    for at, index in enumerate(task.tiles):
+        tile = inputs.grid.tiles[index]
+        seen = clear[tile.y, tile.x]
+        assert report.clear_share[at] == pytest.approx(seen.mean())
+        assert (report.cloud_distance[at] > 0) == seen.any()
+    assert min(report.cloud_distance) < max(report.cloud_distance)
+    coarse = ingest_block(tasks_of(folder, "coarse")[0])
+    assert (coarse.clear_share, coarse.cloud_distance) == ((), ())
+
+
 def test_only_what_is_not_done_is_asked_for(tmp_path, inputs) -> None:
     folder = lay_out(tmp_path, inputs)
     tiles = len(inputs.grid.tiles)

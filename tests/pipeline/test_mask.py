@@ -12,7 +12,7 @@ from catalogs import BANDS, Flag
 from catalogs.hls import HLS_L30, HLS_S30
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MCD43A4, MOD09GA, NUMBERS
-from pipeline.mask import grow, raised, read_flags
+from pipeline.mask import clearness, grow, raised, read_flags
 
 
 def _landsat(words: np.ndarray, **changes):
@@ -246,6 +246,34 @@ def test_clouds_grow_and_fill_does_not() -> None:
 
 def test_nothing_grows_from_nothing() -> None:
     assert not grow(np.zeros((3, 3), bool), 100.0, (30.0, 30.0)).any()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**6), st.floats(0, 1), st.sampled_from([(30.0, 30.0), (30.0, 20.0)]))
+def test_clearness_is_the_share_and_the_mean_distance_to_what_is_not_clear(
+    seed: int, share: float, pixel_m: tuple[float, float]
+) -> None:
+    clear = np.random.default_rng(seed).random((12, 9)) < share
+    windows = [(slice(0, 7), slice(0, 9)), (slice(7, 12), slice(2, 6))]
+    unclear = np.argwhere(~clear)
+    for (y, x), (got, metres) in zip(
+        windows, clearness(clear, windows, pixel_m, 100.0), strict=True
+    ):
+        away = [
+            min([100.0, *np.hypot(*((unclear - place) * pixel_m).T)])
+            for place in np.argwhere(clear)
+            if y.start <= place[0] < y.stop and x.start <= place[1] < x.stop
+        ]
+        assert got == pytest.approx(clear[y, x].mean())
+        assert metres == pytest.approx(np.mean(away) if away else 0.0)
+
+
+def test_only_a_window_without_a_hole_is_clear_by_exactly_1() -> None:
+    clear = np.ones((2048, 2048), bool)
+    window = (slice(0, 2048), slice(0, 2048))
+    assert clearness(clear, [window], (30.0, 30.0), 1500.0) == [(1.0, 1500.0)]
+    clear[5, 5] = False
+    assert np.float32(clearness(clear, [window], (30.0, 30.0), 1500.0)[0][0]) < 1
 
 
 def test_real_qa_layers_agree_with_their_neighbour_layers(shared_data) -> None:

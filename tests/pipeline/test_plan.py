@@ -38,6 +38,7 @@ def make_survey(*, tiles: int = 4, every: int = 5, seed: int = 0) -> Survey:
     return Survey(
         fine_days=fine_days,
         fine_clear=clear,
+        cloud_distance=np.where(clear > 0, 1500, 0).astype(np.float32),
         fine_done=np.ones(clear.shape, np.bool_),
         fine_prints={when: 1000 + at for at, when in enumerate(fine_days)},
         coarse_days=coarse_days,
@@ -98,6 +99,7 @@ def known_until(survey: Survey, last: date) -> Survey:
         survey,
         fine_days=survey.fine_days[:fine],
         fine_clear=survey.fine_clear[:fine],
+        cloud_distance=survey.cloud_distance[:fine],
         fine_done=survey.fine_done[:fine],
         fine_prints=_first(survey.fine_prints, fine),
         coarse_days=survey.coarse_days[:coarse],

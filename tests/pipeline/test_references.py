@@ -11,11 +11,10 @@ from pipeline.quality import Quality, finish
 from pipeline.references import (
     BlockAddress,
     coarse_share,
-    fine_share,
     read_block,
     region_statistics,
 )
-from pipeline.store import ensure, write_block
+from pipeline.store import ensure, read_tables, write_block
 from tests.synthetic import day, make_clouds, make_coarse, make_grid, make_inputs, make_world
 
 BANDS = ("red", "nir08")
@@ -307,8 +306,9 @@ def test_an_address_that_would_use_a_target_as_its_own_reference_is_refused() ->
 def test_shares_are_those_of_the_masks(tmp_path) -> None:
     world = World(tmp_path, seed=5, coarse_clear=(0.1, 0.5))
     grid = world.grid
-    days, clear = fine_share(world.folder, grid)
-    assert days == tuple(map(day, FINE_DAYS))
+    tables = read_tables(world.folder / "fine.zarr")
+    assert tables.days == tuple(map(day, FINE_DAYS))
+    clear = tables.arrays["clear_share"]
     share = coarse_share(world.folder, grid, coarse_fill_days=WINDOW)
     assert share.days == tuple(day(n) for n in range(24))
     for tile in grid.tiles:
@@ -372,7 +372,8 @@ def test_a_season_of_clouds_is_produced_to_95_percent_between_its_references(tmp
         fine=fine,
         coarse={day(n): np.where(haze[n], coarse[n], np.nan) for n in range(90)},
     )
-    days, clear = fine_share(folder, grid)
+    tables = read_tables(folder / "fine.zarr")
+    days, clear = tables.days, tables.arrays["clear_share"]
     known = coarse_share(folder, grid, coarse_fill_days=8)
     made = total = 0
     for tile in grid.tiles:

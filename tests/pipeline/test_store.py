@@ -152,6 +152,24 @@ def test_the_fingerprint_of_a_day_belongs_to_no_tile(tmp_path) -> None:
     )
 
 
+def test_an_input_cube_of_an_earlier_version_gets_its_tables_and_is_read_again(tmp_path) -> None:
+    path, grid = tmp_path / "fine.zarr", make_grid()
+    ensure(path, "fine", grid, [day(0), day(8)], BANDS)
+    write_tables(path, {"done": 1}, days=[day(0)], tile=0)
+    write_tables(path, {"fingerprint": 7}, days=[day(0)])
+    for name in ("clear_share", "cloud_distance"):
+        shutil.rmtree(path / name)
+    store.consolidate(path)
+    ensure(path, "fine", grid, [day(0), day(4), day(8)], BANDS)
+    tables = read_tables(path)
+    assert tables.arrays["clear_share"].shape == (3, len(grid.tiles))
+    assert tables.arrays["fingerprint"].tolist() == [7, 0, 0]
+    assert not tables.arrays["done"].any()
+    write_tables(path, {"done": 1}, days=[day(0)], tile=0)
+    ensure(path, "fine", grid, [day(0)], BANDS)
+    assert read_tables(path).arrays["done"].sum() == 1
+
+
 @pytest.mark.parametrize(
     ("role", "first", "more"),
     [
