@@ -1,5 +1,6 @@
 """Where the data are and what their numbers mean: items, and tables of facts about them."""
 
+from catalogs.days import nominal_day
 from catalogs.items import (
     check_items,
     fingerprint,
@@ -7,7 +8,6 @@ from catalogs.items import (
     local_path,
     native_crs,
     needed,
-    nominal_day,
     platform_of,
     redact,
     thaw,

@@ -1,19 +1,18 @@
-"""What is asked of one item: its day, its identity, its CRS, its frozen form."""
+"""What is asked of one item: its identity, its CRS, its frozen form."""
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pystac
 
+from catalogs.days import nominal_day
 from catalogs.spec import Band, CatalogError, CollectionSpec
 
-_MODIS_DAY = re.compile(r"\.A(\d{7})\.")
 _MODIS_TILE = re.compile(r"\.(h\d\dv\d\d)\.")
 
 _LANDSAT = re.compile(r"L[COTE]0?(\d)")
@@ -21,22 +20,6 @@ _LANDSAT = re.compile(r"L[COTE]0?(\d)")
 
 _WHEN = ("landsat:product_generated", "updated", "created")
 """When an item was made, the most telling first."""
-
-
-def nominal_day(item: pystac.Item) -> date:
-    """The day an item stands for.
-
-    MODIS ids name it (``A2025061``); their ``datetime`` is null or the middle of a range that may
-    be wrong.  For all others it is the UTC day of ``datetime``, or of ``start_datetime``.
-    """
-    if named := _MODIS_DAY.search(item.id):
-        return datetime.strptime(named[1], "%Y%j").date()
-    when = item.datetime or item.common_metadata.start_datetime
-    if when is None:
-        raise CatalogError(
-            f"item {item.id} has neither datetime nor start_datetime, so its day is unknown"
-        )
-    return when.astimezone(UTC).date()
 
 
 def acquisition(item: pystac.Item) -> tuple[str, ...] | None:

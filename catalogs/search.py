@@ -11,9 +11,10 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from urllib3 import Retry
 
+from catalogs.days import nominal_day
 from catalogs.generic import spec_from_collection
 from catalogs.hls import HLS_L30, HLS_S30
-from catalogs.items import acquisition, local_path, nominal_day, processed, redact
+from catalogs.items import acquisition, local_path, processed, redact
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MCD43A4, MOD09GA, MYD09GA
 from catalogs.spec import CatalogError, CollectionSpec, Role
@@ -28,7 +29,9 @@ KNOWN = {
 """Collection ids whose facts are in our tables."""
 
 MARGIN = timedelta(days=16)
-"""How far an item's interval may lie from its nominal day (MCD43A4: 16 days)."""
+"""How far an item's times may lie from its nominal day: intervals (MCD43A4: 16 days), and a day
+where the local solar day is not the UTC one.
+"""
 
 PAGE = 100
 """Items a page: large pages run into the servers' time limits."""
