@@ -133,6 +133,14 @@ class Block:
         """(time, band, y, x) of the answer."""
         return (len(self.days), *self.fine_before.shape)
 
+    def around_core(self, margin: int) -> tuple[slice, slice]:
+        """(y, x) of the core and ``margin`` fine pixels around it, where the block has them."""
+        y, x = self.core or (slice(0, self.shape[2]), slice(0, self.shape[3]))
+        return (
+            slice(max(y.start - margin, 0), min(y.stop + margin, self.shape[2])),
+            slice(max(x.start - margin, 0), min(x.stop + margin, self.shape[3])),
+        )
+
     def weight(self, day: int) -> float:
         """Share of the later reference in a linear interpolation at ``day``."""
         span = self.day_after - self.day_before

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.guided import guided_change
+from model.guided import Guide, guide_of, guided_change
 
 
 class Images(NamedTuple):
@@ -54,6 +54,8 @@ class View(NamedTuple):
     """reflectance = base + scale * network space"""
     present: Tensor
     """(batch, band, 1, 1) bool."""
+    guide: Guide | None
+    """What a frame made of the references alone; the view of another day may take it over."""
 
     def to_reflectance(self, x: Tensor) -> Tensor:
         """0 in bands that are not present."""
@@ -81,10 +83,12 @@ class Frame(Protocol):
         spread: Tensor,
         ratio: int,
         present: Tensor,
+        guide: Guide | None = None,
     ) -> View:
         """``filled`` (batch, image, y, x) where an image was not seen but filled, images in their
         order; None for a network without that channel.  ``weight`` (batch,) of the later
-        reference; ``centre``, ``spread`` and ``present`` (batch, band).
+        reference; ``centre``, ``spread`` and ``present`` (batch, band).  ``guide``: that of
+        another day's view with the same references, which saves making it again.
         """
 
 
@@ -100,6 +104,7 @@ class _Window:
     present: Tensor
     """(batch, band, 1, 1) each."""
     ratio: int
+    known_guide: Guide | None
 
     @cached_property
     def linear(self) -> Tensor:
@@ -125,17 +130,23 @@ class _Window:
 
     @cached_property
     def guided(self) -> Tensor:
-        """The anomaly, spread along what is alike in the references; one guide where both are the
-        same image, as then a difference would count twice."""
+        """The anomaly, spread along what is alike in the references."""
+        return guided_change(self.anomaly, self.guide)
+
+    @cached_property
+    def guide(self) -> Guide:
+        """Of both references; of one where both are the same image, as then a difference would
+        count twice."""
+        if self.known_guide is not None:
+            return self.known_guide
         before, after = (
             torch.where(self.present, (one - self.centre) / self.spread, 0.0)
             for one in (self.images.fine_before, self.images.fine_after)
         )
         apart = (before - after).flatten(1).abs().amax(dim=1) > 0
         count = self.present.flatten(1).sum(dim=1)
-        guide = torch.cat([before, torch.where(apart[:, None, None, None], after, 0.0)], dim=1)
-        channels = torch.where(apart, 2 * count, count)
-        return guided_change(self.anomaly, guide, channels, self.ratio)
+        both = torch.cat([before, torch.where(apart[:, None, None, None], after, 0.0)], dim=1)
+        return guide_of(both, torch.where(apart, 2 * count, count), self.ratio)
 
     def contrasts(self, change: Tensor) -> tuple[Tensor, ...]:
         """Of each image to the other date, of the day to what time alone predicts; about 1.
@@ -211,6 +222,7 @@ class _Frame:
         spread: Tensor,
         ratio: int,
         present: Tensor,
+        guide: Guide | None = None,
     ) -> View:
         there = present.bool()[:, :, None, None]
         window = _Window(
@@ -220,6 +232,7 @@ class _Frame:
             spread=torch.where(there, spread[:, :, None, None], 1.0),
             present=there,
             ratio=ratio,
+            known_guide=guide,
         )
         middle, width = (0.5, 0.5) if self.of_the_paper else (window.centre, window.spread)
         channels = [[torch.where(there, (image - middle) / width, 0.0)] for image in window.images]
@@ -237,6 +250,7 @@ class _Frame:
             base=base,
             scale=scale,
             present=there,
+            guide=window.guide if self.guided else None,
         )
 
 

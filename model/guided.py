@@ -27,6 +27,7 @@ inflate (Salton Sea, 16 days hidden: .95 of the error of ``anomaly`` became 1.02
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,22 +47,36 @@ ITERATIONS = 16
 """Of the conjugate gradients; 16 leave less than a count (1e-4)."""
 
 
-def guided_change(anomaly: Tensor, guide: Tensor, channels: Tensor, ratio: int) -> Tensor:
+class Guide(NamedTuple):
+    """What the references say of which ground is alike; the same for all days between them."""
+
+    features: Tensor
+    """(batch, 1 + FEATURES, y, x) on whole cells."""
+    means: Tensor
+    """(batch, 1 + FEATURES, row, col) of each cell."""
+    ratio: int
+
+
+def guide_of(references: Tensor, channels: Tensor, ratio: int) -> Guide:
+    """The guide of ``references`` (batch, channel, y, x), region-normalised, 0 in a channel that
+    is not there; ``channels`` (batch,) is how many are."""
+    features = _features(_whole_cells(references, ratio), channels)
+    return Guide(features, functional.avg_pool2d(features, ratio), ratio)
+
+
+def guided_change(anomaly: Tensor, guide: Guide) -> Tensor:
     """Spread a coarse anomaly over the fine pixels.
 
     ``anomaly`` (batch, band, y, x): the coarse anomaly brought to the fine grid without blur
-    (``model.upsample.bilinear`` or ``nearest``); it is read at the cells' centres.  ``guide``
-    (batch, channel, y, x): the references, region-normalised, 0 in a channel that is not there.
-    ``channels`` (batch,): how many are.  The first cell starts at the first pixel; a last cell
-    that is cut by the edge counts as whole.  Returns (batch, band, y, x), the unit of ``anomaly``.
+    (``model.upsample.bilinear`` or ``nearest``); it is read at the cells' centres.  The first cell
+    starts at the first pixel; a last cell that is cut by the edge counts as whole.  Returns
+    (batch, band, y, x), the unit of ``anomaly``.
     """
     y, x = anomaly.shape[2:]
-    rows, cols = -(-y // ratio), -(-x // ratio)
-    edge = (0, cols * ratio - x, 0, rows * ratio - y)
-    anomaly, guide = (functional.pad(one, edge, mode="replicate") for one in (anomaly, guide))
+    features, means, ratio = guide
+    rows, cols = means.shape[2:]
+    anomaly = _whole_cells(anomaly, ratio)
     seen = _centres(anomaly, ratio)
-    features = _features(guide, channels)
-    means = functional.avg_pool2d(features, ratio)
     near_rows, near_cols = (_near(n, 1, seen) for n in (rows, cols))
 
     def covariance(z: Tensor) -> Tensor:
@@ -75,6 +90,11 @@ def guided_change(anomaly: Tensor, guide: Tensor, channels: Tensor, ratio: int) 
         spread = fine_rows @ (means[:, m, None] * z) @ fine_cols.T
         answer.addcmul_(features[:, m, None], spread)
     return answer[:, :, :y, :x]
+
+
+def _whole_cells(image: Tensor, ratio: int) -> Tensor:
+    y, x = image.shape[2:]
+    return functional.pad(image, (0, -x % ratio, 0, -y % ratio), mode="replicate")
 
 
 def _centres(image: Tensor, ratio: int) -> Tensor:

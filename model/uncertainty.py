@@ -114,15 +114,31 @@ class KnownDay:
     ratio: int
 
     @classmethod
-    def of(cls, block: Block, index: int) -> Self:
-        """Unknown pixels take their nearest known, as for a network."""
+    def of(
+        cls,
+        block: Block,
+        index: int,
+        *,
+        fine: tuple[Array, Array] | None = None,
+        at: tuple[slice, slice] = (slice(None), slice(None)),
+    ) -> Self:
+        """The part ``at`` (y, x) of a day of ``block``.
+
+        Unknown pixels take their nearest known, as for a network; ``fine`` are both references
+        so filled, for a caller that has them already.
+        """
+        before, after = fine or (fill_nearest(block.fine_before), fill_nearest(block.fine_after))
+
+        def fine_like(cells: Array) -> Array:
+            return smooth(cells, block.ratio)[..., *at]
+
         return cls(
-            fine_before=fill_nearest(block.fine_before),
-            coarse_before=smooth(block.coarse_before, block.ratio),
-            fine_after=fill_nearest(block.fine_after),
-            coarse_after=smooth(block.coarse_after, block.ratio),
-            coarse=smooth(block.coarse[index], block.ratio),
-            filled=block.filled(index),
+            fine_before=before[..., *at],
+            coarse_before=fine_like(block.coarse_before),
+            fine_after=after[..., *at],
+            coarse_after=fine_like(block.coarse_after),
+            coarse=fine_like(block.coarse[index]),
+            filled=block.filled(index)[..., *at],
             spread=block.spread,
             days=(block.day_before, block.days[index], block.day_after),
             ratio=block.ratio,

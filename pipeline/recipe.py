@@ -19,7 +19,7 @@ from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError
 from pipeline.references import region_statistics
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the code's own answer for the same inputs changes, so that cubes become stale."""
 
 

@@ -42,7 +42,7 @@ class GuidedFuser:
         before, after, *days = (tensor(up(cells, block.ratio)) for cells in coarse)
         fine = [tensor(fill_nearest(one)) for one in (block.fine_before, block.fine_after)]
         present = torch.ones(1, len(block.bands), dtype=torch.bool)
-        fused = np.empty(block.shape, np.float32)
+        fused, guide = np.empty(block.shape, np.float32), None
         for index, (day, image) in enumerate(zip(block.days, days, strict=True)):
             images = Images(fine[0], before, fine[1], after, image)
             weight = torch.tensor([block.weight(day)])
@@ -54,6 +54,8 @@ class GuidedFuser:
                 tensor(block.spread),
                 block.ratio,
                 present,
+                guide,
             )
+            guide = view.guide
             fused[index] = view.base[0].numpy()
         return Fused(np.where(block.known()[:, None], fused, np.float32(np.nan)), None)

@@ -14,6 +14,7 @@ from model.block import Array, Block, Bool, Fused
 from model.card import PRECISIONS, calibration_of, describe, locate
 from model.diffusion import Schedule, sample, sampling_steps, schedule_of
 from model.frame import Frame, Images, View, frame_of
+from model.guided import Guide
 from model.noise import noise_field
 from model.sastf.conditions import condition_vector
 from model.sastf.network import Features, Network, References
@@ -112,6 +113,7 @@ class SastfFuser:
         the network's.
         """
         asked, answered, unknown = block, self._slots_of(block), ~block.known()
+        fine = fill_nearest(asked.fine_before), fill_nearest(asked.fine_after)
         if block.core is not None:  # no window shows what lies far beyond it
             beyond = np.ones(unknown.shape[1:], np.bool_)
             beyond[block.core] = False
@@ -140,11 +142,13 @@ class SastfFuser:
         ]
         steps = sampling_steps(self.schedule.steps, self.steps)
         references: list[References] = []
+        guide: Guide | None = None
         fused = np.empty(asked.shape, np.float32)
         sigma = np.empty_like(fused) if self.samples > 1 or self.calibration else None
         for index, day in enumerate(block.days):
             coarse = self._to_device(self._up(block.coarse[index], block.ratio))
-            view = self._view(images._replace(coarse=coarse), block, index, present)
+            view = self._view(images._replace(coarse=coarse), block, index, present, guide)
+            guide = view.guide
             if not references:  # what the network sees of them is the same on all days
                 with self._precision():
                     references = [
@@ -167,18 +171,29 @@ class SastfFuser:
                 images_of_day.append(inside.cpu().numpy())
             fused[index] = images_of_day[0]
             if sigma is not None:
-                sigma[index] = self._sigma(asked, index, np.stack(images_of_day))
+                at = asked.around_core(asked.ratio)
+                sigma[index, :, *at] = self._sigma(asked, index, np.stack(images_of_day), fine, at)
         for values in (fused,) if sigma is None else (fused, sigma):
             values[np.broadcast_to(unknown[:, None], values.shape)] = np.nan
         return Fused(fused, sigma)
 
-    def _sigma(self, block: Block, index: int, samples: Array) -> Array:
-        """(band, y, x) of a day, from its samples (sample, band, y, x) in the block's bands."""
+    def _sigma(
+        self,
+        block: Block,
+        index: int,
+        samples: Array,
+        fine: tuple[Array, Array],
+        at: tuple[slice, slice],
+    ) -> Array:
+        """(band, y, x) of a day and the part ``at`` of the block, from the day's samples
+        (sample, band, y, x) in the block's bands and its references ``fine``, filled."""
+        samples = samples[..., *at]
         deviation = samples.std(axis=0, ddof=1) if len(samples) > 1 else None
         if self.calibration is None:
             assert deviation is not None
             return np.asarray(deviation)
-        values = features(KnownDay.of(block, index), samples[0], deviation)
+        day = KnownDay.of(block, index, fine=fine, at=at)
+        values = features(day, samples[0], deviation)
         return self.calibration.sigma(values, block.bands)
 
     def _up(self, cells: Array, ratio: int) -> Array:
@@ -194,7 +209,9 @@ class SastfFuser:
             )
         return [self.bands.index(band) for band in block.bands]
 
-    def _view(self, images: Images, block: Block, index: int, present: Bool) -> View:
+    def _view(
+        self, images: Images, block: Block, index: int, present: Bool, guide: Guide | None
+    ) -> View:
         weight, centre, spread = (
             torch.as_tensor(values, dtype=torch.float32, device=self.device)[None]
             for values in (block.weight(block.days[index]), block.centre, block.spread)
@@ -203,7 +220,7 @@ class SastfFuser:
         if self.network.config.filled:
             filled = self._to_device(block.filled(index).astype(np.float32))
         there = torch.as_tensor(present, device=self.device)[None]
-        return self.frame.view(images, filled, weight, centre, spread, block.ratio, there)
+        return self.frame.view(images, filled, weight, centre, spread, block.ratio, there, guide)
 
     def _denoise(
         self,

@@ -140,6 +140,7 @@ def view_of(batch: Batch, frame: str, config: NetworkConfig) -> View:
             name: joined([getattr(view, name) for view in views])
             for name in ("start", "base", "scale", "present")
         },
+        guide=None,
     )
 
 

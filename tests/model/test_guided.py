@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from model import guided
-from model.frame import Images, frame_of
+from model.frame import Images, View, frame_of
 from model.fuser import load_fuser
-from model.guided import guided_change
+from model.guided import Guide, guide_of, guided_change
 from tests.model.makers import make_block
 
 
@@ -42,7 +42,7 @@ def test_it_is_kriging(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = rng.normal(0, 0.1, (rows, cols)).astype(np.float32)
     guide = rng.normal(0, 1, (2, rows * ratio, cols * ratio)).astype(np.float32)
     image = torch.from_numpy(cells.repeat(ratio, 0).repeat(ratio, 1))[None, None]
-    answer = guided_change(image, torch.from_numpy(guide)[None], torch.tensor([2]), ratio)
+    answer = guided_change(image, guide_of(torch.from_numpy(guide)[None], torch.tensor([2]), ratio))
     features = (
         guided._features(torch.from_numpy(guide)[None], torch.tensor([2]))[0].double().numpy()
     )
@@ -54,10 +54,10 @@ def test_the_shipped_number_of_iterations_is_enough() -> None:
     torch.manual_seed(0)
     image = 0.1 * torch.randn(1, 6, 12, 12).repeat_interleave(16, 2).repeat_interleave(16, 3)
     guide = torch.randn(1, 12, 12, 12).repeat_interleave(16, 2).repeat_interleave(16, 3)
-    few = guided_change(image, guide, torch.tensor([12]), 16)
+    few = guided_change(image, guide_of(guide, torch.tensor([12]), 16))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(guided, "ITERATIONS", 200)
-        many = guided_change(image, guide, torch.tensor([12]), 16)
+        many = guided_change(image, guide_of(guide, torch.tensor([12]), 16))
     assert (few - many).abs().max() < 1e-4
 
 
@@ -79,7 +79,7 @@ def test_a_field_changes_as_a_whole_and_stops_at_its_edge() -> None:
     cells = change.reshape(6, ratio, 6, ratio).mean((1, 3))
     image = torch.from_numpy(cells.repeat(ratio, 0).repeat(ratio, 1))[None, None]
     guide = torch.from_numpy(4 * kind.astype(np.float32))[None, None]
-    answer = guided_change(image, guide, torch.tensor([1]), ratio)[0, 0].numpy()
+    answer = guided_change(image, guide_of(guide, torch.tensor([1]), ratio))[0, 0].numpy()
     assert np.abs(answer - change).mean() < 0.5 * np.abs(image[0, 0].numpy() - change).mean()
 
 
@@ -103,7 +103,7 @@ def test_no_anomaly_gives_linear_and_one_sided_counts_the_reference_once() -> No
         Images(fine, still, fine, still, risen), None, 0 * one, 0.2 * six, 0.1 * six, 16, six.bool()
     )
     guide = (fine - 0.2) / 0.1
-    wanted = fine + guided_change(risen - still, guide, torch.tensor([6]), 16)
+    wanted = fine + guided_change(risen - still, guide_of(guide, torch.tensor([6]), 16))
     # The features of a guide with empty channels are others, of the same kernel.
     assert (alone.base - wanted).abs().mean() < 0.02
 
@@ -116,3 +116,17 @@ def test_as_a_method_it_takes_any_bands(bands: int) -> None:
     assert fused.reflectance.shape == block.shape
     assert np.isfinite(fused.reflectance).all()
     assert fused.sigma is None
+
+
+def test_the_guide_of_one_day_serves_all_days_of_its_references() -> None:
+    frame = frame_of("guided", contrast=True)
+    fine, coarse = (torch.rand(2, 1, 2, 64, 64) for _ in range(2))
+    here = torch.ones(1, 2, dtype=torch.bool)
+
+    def view(day: torch.Tensor, guide: Guide | None) -> View:
+        images = Images(fine[0], coarse[0], fine[1], coarse[1], day)
+        middle, width = torch.full((1, 2), 0.5), torch.full((1, 2), 0.2)
+        return frame.view(images, None, torch.tensor([0.5]), middle, width, 16, here, guide)
+
+    first, day = view(torch.rand(1, 2, 64, 64), None), torch.rand(1, 2, 64, 64)
+    assert torch.equal(view(day, first.guide).base, view(day, None).base)
