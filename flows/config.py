@@ -140,6 +140,12 @@ class RegionConfig(_Section):
 
     seed: int = Field(default=0, ge=0)
 
+    institution: str = Field(default="not stated", min_length=1)
+    """Who makes the cube, for its readers."""
+
+    license: str = Field(default="other", pattern=r"^[A-Za-z0-9.+-]+$")
+    """SPDX identifier of the cube's licence, such as CC-BY-4.0."""
+
     @field_validator("fine", "coarse", mode="before")
     @classmethod
     def _collections_alone(cls, asked: object) -> object:
@@ -203,6 +209,8 @@ class RegionConfig(_Section):
             coarse_fill_days=self.coarse_fill_days,
             snow=self.snow,
             water=self.water,
+            institution=self.institution,
+            license=self.license,
             cube=base / (self.cube or f"{self.name}.zarr"),
         )
 

@@ -62,6 +62,9 @@ class MethodCard:
     sha: str
     """Identity of what computes: the method, or weights with sampler settings and seed."""
 
+    weights: str | None = None
+    """sha256 of the file of weights; None for a method that has none."""
+
 
 def describe(
     method: str,
@@ -112,6 +115,7 @@ def describe(
         halo=card["sampling"]["halo_px"],
         sigma=sigma,
         sha=hashlib.sha256(text.encode()).hexdigest(),
+        weights=weights,
     )
 
 

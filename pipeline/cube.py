@@ -1,34 +1,26 @@
 """What is in a cube: its arrays, chunks, fill values and attributes.
 
 Three cubes share one schema.  *fused* is the product; *fine* and *coarse* are its inputs,
-cloud-masked and on the region's grids.  Reflectance is int16 at 1e-4, so 1 DN = 0.0001.
-
-The CRS is written three ways, because three kinds of readers look for it: CF
-(``spatial_ref``, a coordinate even in a plain ``xr.open_zarr``), and the zarr conventions
-``spatial`` and ``proj`` in the group's attributes.
+cloud-masked and on the region's grids.  Reflectance is int16 at 1e-4, so 1 DN = 0.0001.  What the
+attributes say beyond each array is in ``pipeline.cf``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from pyproj import Transformer
 from zarr.codecs import BloscCodec
 
+from pipeline import cf
 from pipeline import sigma as sigmas
+from pipeline.cf import FILL, SCALE, VALID_MAX, VALID_MIN, Role
 from pipeline.grid import Grid
 from pipeline.quality import MEANINGS, Quality
-
-Role = Literal["fused", "fine", "coarse"]
-
-SCALE = 1e-4
-FILL = -9999
-VALID_MIN, VALID_MAX = -2000, 16000
 
 WATER, SNOW, HIGH_AEROSOL = 1, 2, 4
 """Bits of ``surface`` in the input cubes."""
@@ -38,33 +30,6 @@ _TIME_CHUNK = 3650  # the time coordinate: one small file for ten years
 _TABLE_CHUNK = 366  # the (time, tile) arrays: about one file a year
 
 _COMPRESSORS = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),)
-
-_WAVELENGTH_NM = {
-    # Centres of Landsat 8-9 OLI (USGS, Landsat 8 Data Users Handbook, table 2-1).
-    "blue": 482.0,
-    "green": 561.5,
-    "red": 654.5,
-    "nir08": 865.0,
-    "swir16": 1608.5,
-    "swir22": 2200.5,
-}
-
-_CONVENTIONS = [
-    {
-        "name": "spatial",
-        "uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
-        "schema_url": "https://raw.githubusercontent.com/zarr-conventions/spatial/"
-        "refs/tags/v0.1/schema.json",
-        "description": "Where the pixels lie",
-    },
-    {
-        "name": "proj:",
-        "uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f",
-        "schema_url": "https://raw.githubusercontent.com/zarr-conventions/geo-proj/"
-        "refs/tags/v1/schema.json",
-        "description": "Coordinate reference system",
-    },
-]
 
 
 class Status(IntEnum):
@@ -161,7 +126,7 @@ def arrays(
 
     extra = "quality ref_age" if role == "fused" else "clear surface source"
     named = {band: f"{extra} {sigmas.name_of(band)}" if sigma else extra for band in bands}
-    made = {band: pixels("int16", FILL, **_band_attrs(band, named[band])) for band in bands}
+    made = {band: pixels("int16", FILL, **cf.band_attrs(band, named[band])) for band in bands}
     if sigma:
         made |= {sigmas.name_of(b): pixels("uint16", **sigmas.attrs_of(b)) for b in bands}
     if role == "fused":
@@ -169,24 +134,7 @@ def arrays(
     return made | _input_arrays(role, pixels, table, time)
 
 
-def _band_attrs(band: str, ancillary: str) -> dict[str, Any]:
-    attrs: dict[str, Any] = {
-        "standard_name": "surface_bidirectional_reflectance",
-        "long_name": f"surface reflectance, {band}",
-        "units": "1",
-        "scale_factor": SCALE,
-        "_FillValue": FILL,
-        "valid_min": VALID_MIN,
-        "valid_max": VALID_MAX,
-        "cell_methods": "time: point",
-        "ancillary_variables": ancillary,
-    }
-    if band in _WAVELENGTH_NM:
-        attrs |= {"wavelength": _WAVELENGTH_NM[band], "wavelength_units": "nm"}
-    return attrs
-
-
-# No _FillValue on words, counts and tables: xarray would turn them into floats, and their 0 is
+# No _FillValue on words, counts and shares: xarray would turn them into floats, and their 0 is
 # a value like any other.
 
 
@@ -206,17 +154,21 @@ def _fused_arrays(
             255,
             long_name="days to the nearer clear fine image used at the pixel; "
             "254: 254 or more, 255: none",
+            # Not "days": xarray would read a span of time, and 255 as one of 255 days.
+            units="day",
+            valid_max=254,
         ),
-        "ref_prev": table("int32", long_name="reference before, days since 1970-01-01; 0: none"),
-        "ref_next": table("int32", long_name="reference after, days since 1970-01-01; 0: none"),
+        "ref_prev": table("int32", long_name="reference before; 0: none", **cf.DAY),
+        "ref_next": table("int32", long_name="reference after; 0: none", **cf.DAY),
         "coarse_valid": table(
-            "float32", long_name="share of the tile's coarse cells seen clear that day"
+            "float32", long_name="share of the tile's coarse cells seen clear that day", units="1"
         ),
         "plan_hash": table("uint64", long_name="hash of all that determines the tile-day"),
         "model_sha": table("uint64", long_name="first 64 bits of the method's sha256"),
         "status": table(
             "uint8",
             long_name="what became of the tile on the day",
+            standard_name="status_flag",
             flag_values=[status.value for status in Status],
             flag_meanings=" ".join(status.name.lower() for status in Status),
         ),
@@ -227,10 +179,17 @@ def _input_arrays(
     role: Role, pixels: Callable[..., ArraySpec], table: Callable[..., ArraySpec], time: int
 ) -> dict[str, ArraySpec]:
     made = {
-        "clear": pixels("uint8", long_name="1: seen clear", flag_values=[0, 1]),
+        "clear": pixels(
+            "uint8",
+            long_name="whether the pixel was seen clear",
+            standard_name="status_flag",
+            flag_values=[0, 1],
+            flag_meanings="not_clear clear",
+        ),
         "surface": pixels(
             "uint8",
             long_name="what the scene's own flags say of the surface",
+            standard_name="status_flag",
             flag_masks=[WATER, SNOW, HIGH_AEROSOL],
             flag_meanings="water snow high_aerosol_or_low_quality_input",
         ),
@@ -243,7 +202,12 @@ def _input_arrays(
             fill=0,
             attrs={"long_name": "hash of the day's items; 0: no item"},
         ),
-        "done": table("uint8", long_name="1: read and written"),
+        "done": table(
+            "uint8",
+            long_name="whether the tile's day is read and written",
+            flag_values=[0, 1],
+            flag_meanings="no yes",
+        ),
     }
     if role == "fine":
         made |= {
@@ -277,33 +241,20 @@ def fill_store(
     for name, spec in arrays(role, grid, len(days), bands, sigma=sigma).items():
         _create(root, name, spec)
     midnights = np.array([day_number(day) * 86400 for day in days], np.int64)
-    clock = {
-        "standard_name": "time",
-        "axis": "T",
-        "units": "seconds since 1970-01-01T00:00:00",
-        "calendar": "proleptic_gregorian",
-        "long_name": "nominal day of the image, at 00:00 UTC",
-    }
-    _coordinate(root, "time", midnights, clock, chunk=_TIME_CHUNK)
+    _coordinate(root, "time", midnights, cf.TIME, chunk=_TIME_CHUNK)
     for name, count, start, step in (("y", rows, top, step_y), ("x", cols, left, step_x)):
         centres = start + (np.arange(count) + 0.5) * step
-        axis = {
-            "standard_name": f"projection_{name}_coordinate",
-            "axis": name.upper(),
-            "units": "m",
-            "long_name": "centre of the pixel",
-        }
-        _coordinate(root, name, centres, axis, chunk=count)
+        _coordinate(root, name, centres, cf.axis_attrs(name), chunk=count)
     numbers = np.arange(tiles, dtype=np.int32)
-    _coordinate(root, "tile", numbers, {"long_name": "tile, row by row from the north-west"})
+    _coordinate(root, "tile", numbers, cf.tile_attrs(role, grid))
     root.create_array(
         "spatial_ref",
         shape=(),
         dtype="int32",
         fill_value=0,
-        attributes=_crs_attrs(grid.crs, transform),
+        attributes=cf.crs_attrs(grid.crs, transform),
     )
-    root.attrs.update(_group_attrs(role, grid, days, bands))
+    root.attrs.update(cf.group_attrs(role, grid, days, bands))
     root.attrs.update(dict(attrs))
 
 
@@ -363,49 +314,3 @@ def _coordinate(
         attributes=dict(attrs),
     )
     array[:] = values
-
-
-def _crs_attrs(crs: Any, transform: Sequence[float]) -> dict[str, Any]:
-    step_x, skew_x, left, skew_y, step_y, top = transform
-    return {
-        **crs.proj.to_cf(),
-        "GeoTransform": " ".join(repr(v) for v in (left, step_x, skew_x, top, skew_y, step_y)),
-    }
-
-
-def _group_attrs(
-    role: Role, grid: Grid, days: Sequence[date], bands: Sequence[str]
-) -> dict[str, Any]:
-    box = grid.coarse if role == "coarse" else grid.fine
-    bounds = box.boundingbox
-    to_degrees = Transformer.from_crs(grid.crs.proj, "EPSG:4326", always_xy=True)
-    west, south, east, north = to_degrees.transform_bounds(*bounds.bbox)
-    attrs: dict[str, Any] = {
-        "Conventions": "CF-1.11",
-        "title": {
-            "fused": "Daily fine surface reflectance, fused from coarse and fine images",
-            "fine": "Cloud-masked fine surface reflectance",
-            "coarse": "Cloud-masked coarse surface reflectance",
-        }[role],
-        "date_created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "time_coverage_start": days[0].isoformat(),
-        "time_coverage_end": days[-1].isoformat(),
-        "time_coverage_resolution": "P1D",
-        "geospatial_lon_min": west,
-        "geospatial_lon_max": east,
-        "geospatial_lat_min": south,
-        "geospatial_lat_max": north,
-        "zarr_conventions": _CONVENTIONS,
-        "spatial:dimensions": ["y", "x"],
-        "spatial:transform": [float(value) for value in box.affine[:6]],
-        "spatial:shape": list(box.shape),
-        "spatial:bbox": [bounds.left, bounds.bottom, bounds.right, bounds.top],
-        "spatial:registration": "pixel",
-        "proj:wkt2": grid.crs.to_wkt(),
-        "daily30": {"role": role, "grid": grid.to_dict(), "bands": list(bands)},
-    }
-    if (code := grid.crs.to_epsg()) is not None:
-        attrs["proj:code"] = f"EPSG:{code}"
-    if role == "fine":
-        del attrs["time_coverage_resolution"]  # only the days that have an image
-    return attrs

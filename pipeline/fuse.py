@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from model.fuser import Fuser, load_fuser
 from pipeline import sigma as sigmas
-from pipeline.cube import FILL, Status
+from pipeline.cf import FILL
+from pipeline.cube import Status
 from pipeline.job import Method
 from pipeline.plan import PRODUCED, FuseTask
 from pipeline.quality import Quality, finish

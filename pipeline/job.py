@@ -109,6 +109,10 @@ class Job:
     water: Literal["keep", "drop"] = "keep"
     """Whether fine pixels with water count as clear: a flood is water."""
 
+    institution: str = "not stated"
+    license: str = "other"
+    """Who makes the cube and what others may do with it (an SPDX identifier), for its readers."""
+
     cube: Path
 
     def __post_init__(self) -> None:
@@ -166,6 +170,8 @@ class Job:
             "coarse_fill_days": self.coarse_fill_days,
             "snow": self.snow,
             "water": self.water,
+            "institution": self.institution,
+            "license": self.license,
             "cube": str(self.cube),
         }
 
@@ -184,6 +190,8 @@ class Job:
             coarse_fill_days=known["coarse_fill_days"],
             snow=known["snow"],
             water=known["water"],
+            institution=known["institution"],
+            license=known["license"],
             cube=Path(known["cube"]),
         )
 

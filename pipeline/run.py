@@ -16,11 +16,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from catalogs import Role, local_path, redact
+from catalogs import Role
 from pipeline.cube import Status, day_number
 from pipeline.executor import Device, Executor, executor
 from pipeline.fuse import FuseReport, fuse_tile
@@ -37,8 +36,8 @@ from pipeline.progress import (
     RunSummary,
     Stage,
 )
-from pipeline.recipe import load_recipe, plan_path
-from pipeline.store import CubeError, consolidate, read_tables, update_attrs, write_tables
+from pipeline.provenance import provenance
+from pipeline.store import CubeError, read_attrs, read_tables, update_attrs, write_tables
 
 __all__ = [
     "Executor",
@@ -162,40 +161,8 @@ def publish(
     job: Job, ingested: IngestSummary | None = None, fused: FuseSummary | None = None
 ) -> RunSummary:
     """Write down what the cube was made from, gather its metadata, and sum up the run."""
-    recipe = load_recipe(plan_path(job))
-    update_attrs(
-        job.cube,
-        {
-            "source": f"{job.fine} and {job.coarse}, fused by {job.method.name} ({recipe.sha})",
-            "daily30_run": {
-                "job": _shown(job),
-                "method_sha": recipe.sha,
-                "centre": list(recipe.centre),
-                "spread": list(recipe.spread),
-            },
-        },
-    )
-    consolidate(job.cube)
+    update_attrs(job.cube, provenance(job, read_attrs(job.cube)))
     return _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
-
-
-def _shown(job: Job) -> dict[str, Any]:
-    """A job as others may see it: no passwords, no tokens, no folders of this machine.
-
-    The grid is in the cube already, and ``method_sha`` tells the checkpoint.
-    """
-    known = job.to_dict()
-    for name in ("cube", "grid"):
-        del known[name]
-    del known["method"]["checkpoint"]
-    for role in ("fine", "coarse"):
-        known[role]["catalogs"] = [_catalog_shown(href) for href in known[role]["catalogs"]]
-    return known
-
-
-def _catalog_shown(href: str) -> str:
-    path = local_path(href)
-    return redact(href) if path is None else path.name
 
 
 def cube_status(cube: Path) -> RunSummary:

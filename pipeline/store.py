@@ -21,9 +21,10 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from pipeline import cube
+from pipeline import cf, cube
 from pipeline import sigma as sigmas
-from pipeline.cube import Role, day_date
+from pipeline.cf import Role
+from pipeline.cube import day_date
 from pipeline.grid import Grid
 from pipeline.quality import Quality
 
@@ -181,6 +182,11 @@ def read_days(path: Path) -> tuple[date, ...]:
     return _days(_open(path, "r"))
 
 
+def read_attrs(path: Path) -> dict[str, Any]:
+    """Attributes of the group."""
+    return dict(_open(path, "r").attrs)
+
+
 def update_attrs(path: Path, attrs: Mapping[str, Any]) -> None:
     """Write attributes of the group; others stay."""
     _open(path, "r+").attrs.update(dict(attrs))
@@ -266,7 +272,7 @@ def _extend(path: Path, role: Role, grid: Grid, days: Sequence[date], bands: Seq
     old = _open(path, "r")
     place = {day: at for at, day in enumerate(days)}
     moved = [(at, place[day]) for at, day in enumerate(_days(old))]
-    fresh = ("time_coverage_start", "time_coverage_end")
+    fresh = cf.coverage(days)
     sigma = holds_sigma(path, bands)
     kept = {name: value for name, value in old.attrs.items() if name not in fresh}
     with _made_beside(path) as new:

@@ -11,7 +11,7 @@ from rasterio.crs import CRS
 
 from pipeline.cube import Status, daily, day_date, day_number, pack, unpack
 from pipeline.quality import MEANINGS, Quality
-from pipeline.store import create_fused, create_input, write_block
+from pipeline.store import create_fused, create_input, write_block, write_tables
 from tests.synthetic import day, make_grid
 
 BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
@@ -78,19 +78,23 @@ def test_a_plain_open_gives_scaled_values_nan_and_the_crs_without_a_warning(cube
     assert (opened["x"][-1], opened["y"][-1]) == (right - 15, bottom + 15)
 
 
-def test_words_and_tables_stay_integers_when_opened(cube) -> None:
+def test_words_stay_integers_and_references_become_dates_when_opened(cube) -> None:
     kinds = {name: str(array.dtype) for name, array in xr.open_zarr(cube).data_vars.items()}
     assert {name: kind for name, kind in kinds.items() if name not in BANDS} == {
         "quality": "uint16",
         "ref_age": "uint8",
         "status": "uint8",
-        "ref_prev": "int32",
-        "ref_next": "int32",
+        "ref_prev": "datetime64[ns]",
+        "ref_next": "datetime64[ns]",
         "coarse_valid": "float32",
         "plan_hash": "uint64",
         "model_sha": "uint64",
     }
     assert (xr.open_zarr(cube)["ref_age"] == 255).all()
+    write_tables(cube, {"ref_prev": day_number(day(0))}, days=[day(1)], tile=2)
+    opened = xr.open_zarr(cube)["ref_prev"]
+    assert opened[1, 2] == np.datetime64(day(0))
+    assert opened.isnull().sum() == opened.size - 1
 
 
 def test_flags_are_told_in_the_attributes_bit_by_bit(cube) -> None:
