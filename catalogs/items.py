@@ -18,6 +18,16 @@ _MODIS_TILE = re.compile(r"\.(h\d\dv\d\d)\.")
 _LANDSAT = re.compile(r"L[COTE]0?(\d)")
 """LC08, LE07, LT05, and LC8 of before the collections."""
 
+_CRAFT = {
+    "MOD": "terra",
+    "MYD": "aqua",
+    "VNP": "suomi-npp",
+    "VJ1": "noaa-20",
+    "VJ2": "noaa-21",
+}
+_COARSE = re.compile(rf"({'|'.join(_CRAFT)})\d")
+"""Providers put Terra and Aqua in one collection and leave ``platform`` empty."""
+
 _WHEN = ("landsat:product_generated", "updated", "created")
 """When an item was made, the most telling first."""
 
@@ -42,6 +52,8 @@ def platform_of(item: pystac.Item) -> str:
     """The craft, ``landsat-8``, from the item's id or its ``platform``; "" where neither tells."""
     if named := _LANDSAT.match(item.id):
         return f"landsat-{named[1]}"
+    if named := _COARSE.match(item.id):
+        return _CRAFT[named[1]]
     told = item.properties.get("platform")
     return str(told or "").lower().replace("_", "-")
 

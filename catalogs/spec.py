@@ -82,6 +82,10 @@ class CollectionSpec:
     qa: Mapping[str, Band] = field(default_factory=dict)
     """QA words.  They are read by nearest, never interpolated, never fused."""
 
+    angles: Mapping[str, Band] = field(default_factory=dict)
+    """``view_zenith``, ``sun_zenith``, ``view_azimuth``, ``sun_azimuth``, ``relative_azimuth``:
+    degrees = scale * DN + offset.  Items may lack them."""
+
     flags: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
     """What a QA word says of a pixel: a flag is up where any of its entries is.
 
@@ -130,6 +134,7 @@ class CollectionSpec:
                 "aliases": tuple(values["aliases"]),
                 "bands": {name: band(entry) for name, entry in values["bands"].items()},
                 "qa": {name: band(entry) for name, entry in values["qa"].items()},
+                "angles": {name: band(entry) for name, entry in values["angles"].items()},
                 "flags": flags(values["flags"]),
                 "band_reject": flags(values["band_reject"]),
                 "reject": tuple(values["reject"]),

@@ -18,8 +18,10 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from scipy.sparse import csr_array
 
 from catalogs import Band, CollectionSpec, platform_of
+from pipeline.coarse_day import Look, combine
 from pipeline.mask import Flags, Mask, read_flags
 from pipeline.native import ReadError, native_geobox, read_layers, window_around, words_of
 from pipeline.resample import area_weights, to_lattice
@@ -32,6 +34,9 @@ LEAST_SHARE = 0.5
 PLAUSIBLE = (-0.15, 1.3)
 """Range of the median reflectance of a band: beyond it a scale is missing or applied twice."""
 
+NESTED = 0.02
+"""Pixels by which corners and sizes may miss and still nest: what rounded transforms leave."""
+
 ENOUGH = 500
 """Pixels below which a median says nothing about the scale."""
 
@@ -41,10 +46,10 @@ class Scene:
     """One day of one collection on a grid."""
 
     reflectance: Reflectance
-    """(band, y, x), NaN where not clear."""
+    """(band, y, x), NaN where unknown."""
 
     clear: Mask
-    """(y, x), True where every band is known."""
+    """(y, x), True where every band is known; a coarse cell may have some bands without."""
 
     water: Mask
     snow: Mask
@@ -62,6 +67,8 @@ class _Native:
     geobox: GeoBox
     reflectance: Reflectance
     flags: Flags
+    angles: Mapping[str, Reflectance]
+    """Degrees (y, x) of those asked for that the item has, NaN where not told."""
 
 
 def load_fine(
@@ -113,47 +120,87 @@ def load_coarse(
 ) -> Scene:
     """The coarse image of a day on ``geobox``: the area average of the clear pixels of each cell.
 
-    Averages run over all items at once, so a cell across two MODIS tiles is whole.  A cell is
-    clear where at least ``LEAST_SHARE`` of its area is, in every band.  ``source`` is the item
-    with the largest share.  ReadError where an asset cannot be read.
+    Averages run over all items of a sensor at once, so a cell across two MODIS tiles is whole; a
+    band counts where at least ``LEAST_SHARE`` of the cell is clear in it.  Sensors are combined
+    by ``pipeline.coarse_day``; water and snow are those the leading one saw.  A cell is clear
+    where every band is known; where only some are, those are given all the same.  ``source`` is
+    the leading sensor's item with the largest share.  A cell whose bands are not all of the same
+    sensors counts as of low quality.  ReadError where an asset cannot be read.
     """
-    shape = geobox.shape.yx
-    cells = int(shape[0] * shape[1])
-    total = np.zeros((cells, len(bands)))
-    share = np.zeros((cells, len(bands)))
-    marks = np.zeros((cells, 3))
-    most = np.zeros(cells)
-    source = np.zeros(cells, np.uint16)
+    sensors: dict[tuple[int, str], dict[int, pystac.Item]] = {}
     for number, item in enumerate(items, start=1):
-        if (native := _read_native(item, _spec_of(item, specs), bands, geobox)) is None:
-            continue
-        weights = area_weights(native.geobox, geobox)
-        values = native.reflectance.reshape(len(bands), -1).T
-        known = np.isfinite(values)
-        total += weights @ np.where(known, values, 0).astype(np.float64)
-        here: NDArray[np.float64] = weights @ known.astype(np.float64)
-        share += here
-        flags = native.flags
-        extra = np.stack([flags.water, flags.snow, flags.high_aerosol]).reshape(3, -1).T
-        whole = np.logical_and.reduce(known, axis=1)
-        marks += weights @ (extra & whole[:, None]).astype(np.float64)
-        least = here.min(axis=1)
-        source[least > most] = number
-        most = np.maximum(most, least)
-    clear: Mask = np.logical_and.reduce(share >= LEAST_SHARE - 1e-9, axis=1)
-    # Overlapping items count their ground twice in both sums, so the quotient is still a mean.
-    mean = total / np.where(share > 0, share, 1)
-    mean[~clear] = np.nan
-    marked = (marks >= 0.5 * share.min(axis=1)[:, None]) & clear[:, None]
-    water, snow, high_aerosol = (marked[:, k].reshape(shape) for k in range(3))
+        rank = list(specs).index(str(item.collection_id))
+        sensors.setdefault((rank, platform_of(item)), {})[number] = item
+    # By the order of the collections and the craft's name, never by that of the items.
+    looks = [_look(sensors[key], specs, bands, geobox) for key in sorted(sensors)]
+    day = combine([one for one, _, _ in looks])
+    lead = np.maximum(day.lead, 0)[None]
+    marks = np.take_along_axis(np.stack([marks for _, marks, _ in looks]), lead[:, None], 0)[0]
+    source = np.take_along_axis(np.stack([source for _, _, source in looks]), lead, 0)[0]
+    known = day.lead >= 0
+    shape = geobox.shape.yx
+    water, snow, poor = (mark.reshape(shape) for mark in marks & known)
     return Scene(
-        reflectance=mean.T.reshape(len(bands), *shape).astype(np.float32),
-        clear=clear.reshape(shape),
+        reflectance=day.reflectance.reshape(len(bands), *shape).astype(np.float32),
+        clear=np.isfinite(day.reflectance).all(axis=0).reshape(shape),
         water=water,
         snow=snow,
-        high_aerosol=high_aerosol,
-        source=np.where(clear, source, 0).astype(np.uint16).reshape(shape),
+        high_aerosol=poor | day.mixed.reshape(shape),
+        source=np.where(known, source, 0).astype(np.uint16).reshape(shape),
     )
+
+
+def _look(
+    items: Mapping[int, pystac.Item],
+    specs: Mapping[str, CollectionSpec],
+    bands: Sequence[str],
+    geobox: GeoBox,
+) -> tuple[Look, Mask, NDArray[np.uint16]]:
+    """What one sensor saw of a day, its marks (3, cell) and the item that gave most (cell,).
+
+    ``items`` by their number in the day; all are of one collection.
+    """
+    spec = _spec_of(next(iter(items.values())), specs)
+    cells = int(geobox.shape.y * geobox.shape.x)
+    total = np.zeros((len(bands), cells))
+    share = np.zeros((len(bands), cells))
+    marked = np.zeros((3, cells))
+    angle = np.zeros((2, cells))
+    most = np.zeros(cells)
+    source = np.zeros(cells, np.uint16)
+    for number, item in items.items():
+        if (native := _read_native(item, spec, bands, geobox, angles=("view_zenith",))) is None:
+            continue
+        weights = area_weights(native.geobox, geobox)
+        known = np.isfinite(native.reflectance)
+        here = _on_cells(known, weights)
+        total += _on_cells(np.where(known, native.reflectance, 0), weights)
+        share += here
+        flags = native.flags
+        seen = known.any(axis=0)
+        marks = np.stack([flags.water, flags.snow, flags.high_aerosol]) & seen
+        marked += _on_cells(marks, weights)
+        if (zenith := native.angles.get("view_zenith")) is not None:
+            told = seen & np.isfinite(zenith)
+            angle += _on_cells(np.stack([np.where(told, zenith, 0), told]), weights)
+        source[here.max(axis=0) > most] = number
+        most = np.maximum(most, here.max(axis=0))
+    enough = share >= LEAST_SHARE - 1e-9
+    least = np.where(enough, share, np.inf).min(axis=0)
+    marks = marked >= 0.5 * least
+    # Overlapping items count their ground twice in both sums, so the quotient is still a mean.
+    look = Look(
+        reflectance=np.where(enough, total / np.where(enough, share, 1), np.nan),
+        share=np.where(np.isfinite(least), least, 0),
+        poor=marks[2],
+        view_zenith=np.where(angle[1] > 0, angle[0] / np.where(angle[1] > 0, angle[1], 1), np.nan),
+    )
+    return look, marks, source
+
+
+def _on_cells(layers: NDArray[Any], weights: csr_array) -> NDArray[np.float64]:
+    """(layer, y, x) -> (layer, cell): the sum over pixels, each by its share of the cell."""
+    return np.asarray((weights @ layers.reshape(len(layers), -1).T.astype(np.float64)).T)
 
 
 def _spec_of(item: pystac.Item, specs: Mapping[str, CollectionSpec]) -> CollectionSpec:
@@ -166,16 +213,23 @@ def _read_native(
     bands: Sequence[str],
     target: GeoBox,
     drop: Sequence[str] = (),
+    angles: Sequence[str] = (),
 ) -> _Native | None:
-    """An item's pixels around ``target``, masked and scaled; None where it does not reach it."""
+    """An item's pixels around ``target``, masked and scaled; None where it does not reach it.
+
+    On the finest grid of its bands.
+    """
     own = [name for name in bands if name in spec.bands]
-    whole = native_geobox(item, spec.bands[own[0]].asset, spec)
+    told = [
+        name for name in angles if name in spec.angles and spec.angles[name].asset in item.assets
+    ]
+    whole = _finest(item, [spec.bands[name].asset for name in own], spec)
     pixel = (abs(whole.affine.e), abs(whole.affine.a))
     # Margin: what dilation and the cubic kernel see beyond the edge.
     margin = 3 + int(np.ceil(max(spec.dilate_m.values(), default=0.0) / min(pixel)))
     if (window := window_around(whole, target, margin)) is None:
         return None
-    layers = read_layers(item, spec, bands, window)
+    layers = read_layers(item, spec, bands, window, angles=told)
     flags = read_flags(
         {key: layers[band.asset, band.index] for key, band in words_of(item, spec)},
         spec,
@@ -195,11 +249,43 @@ def _read_native(
             rejected = rejected | flags.band_reject[name]
         reflectance[k] = to_reflectance(layers[band.asset, band.index], band, rejected)
         _check_scale(reflectance[k], item, name, band)
-    return _Native(geobox=window, reflectance=reflectance, flags=flags)
+    return _Native(
+        geobox=window,
+        reflectance=reflectance,
+        flags=flags,
+        angles={
+            name: to_reflectance(
+                layers[band.asset, band.index], band, np.zeros(window.shape.yx, bool)
+            )
+            for name in told
+            for band in [spec.angles[name]]
+        },
+    )
+
+
+def _finest(item: pystac.Item, assets: Sequence[str], spec: CollectionSpec) -> GeoBox:
+    """The grid of the smallest pixels among ``assets``; the others must nest in it.
+
+    Then nearest repeats each of their pixels exactly, and an area average over the repeats is
+    the average over the pixels themselves.
+    """
+    grids = {asset: native_geobox(item, asset, spec) for asset in assets}
+    finest = min(grids.values(), key=lambda box: abs(box.affine.a * box.affine.e))
+    a = finest.affine
+    for asset, grid in grids.items():
+        b = grid.affine
+        steps = (b.a / a.a, b.e / a.e, (b.c - a.c) / a.a, (b.f - a.f) / a.e)
+        if max(abs(step - round(step)) for step in steps) > NESTED:
+            raise ReadError(
+                f"the pixels of asset {asset!r} of item {item.id} ({b.a:g} m, corner {b.c:.1f}, "
+                f"{b.f:.1f}) do not nest in those of its finest band ({a.a:g} m, corner "
+                f"{a.c:.1f}, {a.f:.1f}); bring the bands to grids that nest"
+            )
+    return finest
 
 
 def to_reflectance(dn: NDArray[Any], band: Band, rejected: Mask) -> Reflectance:
-    """Scale DN to reflectance, float32; NaN where rejected, nodata or outside the valid range.
+    """Scale DN to reflectance or degrees, float32; NaN where rejected, nodata or not valid.
 
     The only place of the pipeline where a scale or offset is applied.
     """

@@ -93,10 +93,19 @@ def words_of(item: pystac.Item, spec: CollectionSpec) -> Iterator[tuple[str, Ban
 
 
 def read_layers(
-    item: pystac.Item, spec: CollectionSpec, bands: Sequence[str], window: GeoBox
+    item: pystac.Item,
+    spec: CollectionSpec,
+    bands: Sequence[str],
+    window: GeoBox,
+    *,
+    angles: Sequence[str] = (),
 ) -> Mapping[tuple[str, int], NDArray[Any]]:
-    """DN and QA words (y, x) on ``window``, by asset and index, in one odc-stac load."""
-    layers = [band for band in needed(spec, bands) if band.required or band.asset in item.assets]
+    """DN and QA words (y, x) on ``window``, by asset and index, in one odc-stac load.
+
+    ``angles``: those of ``spec.angles`` to read too.
+    """
+    asked = (*needed(spec, bands), *(spec.angles[name] for name in angles))
+    layers = [band for band in asked if band.required or band.asset in item.assets]
     lean = _lean(item, spec, layers)
     names = [f"{band.asset}.{band.index}" for band in layers]
     try:

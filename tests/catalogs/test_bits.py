@@ -86,7 +86,9 @@ def test_the_high_level_of_aerosol_is_the_one_real_items_name(shared_data: Path)
         ("LC80101172015002LGN00", None, "landsat-8"),
         ("my-own-scene", "LANDSAT_7", "landsat-7"),
         ("my-own-scene", None, ""),
-        ("MOD09GA.A2023001.h18v04.061.2023003", "", ""),
+        ("MOD09GA.A2023001.h18v04.061.2023003", "", "terra"),
+        ("MYD09GA.A2023001.h18v04.061.2023003", "terra", "aqua"),
+        ("VNP09GA.A2023001.h18v04.002.2023003", "", "suomi-npp"),
     ],
 )
 def test_the_craft_is_told_by_the_id_else_by_the_item(
