@@ -14,10 +14,11 @@ def _bit(*bits: int) -> tuple[Flag, ...]:
     return tuple(Flag(asset="fmask", shift=bit) for bit in bits)
 
 
-def _hls(name: str, aliases: tuple[str, ...], keys: Mapping[str, str]) -> CollectionSpec:
+def _hls(name: str, aliases: tuple[str, ...], ids: str, keys: Mapping[str, str]) -> CollectionSpec:
     return CollectionSpec(
         name=name,  # Planetary Computer
         aliases=aliases,  # LP DAAC, today and before 2023
+        ids=(ids,),
         role="fine",
         resolution_m=30.0,
         bands={band: Band(asset=key, scale=1e-4, nodata=-9999) for band, key in keys.items()},
@@ -40,6 +41,7 @@ def _hls(name: str, aliases: tuple[str, ...], keys: Mapping[str, str]) -> Collec
 HLS_L30 = _hls(
     "hls2-l30",
     ("HLSL30_2.0", "HLSL30.v2.0"),
+    "HLS.L30.",
     {
         "blue": "B02",
         "green": "B03",
@@ -54,6 +56,7 @@ HLS_L30 = _hls(
 HLS_S30 = _hls(
     "hls2-s30",
     ("HLSS30_2.0", "HLSS30.v2.0"),
+    "HLS.S30.",
     {
         "blue": "B02",
         "green": "B03",

@@ -4,7 +4,7 @@ Sources: USGS Collection 2 product guides, and classification:bitfields of stact
 real items carry.
 """
 
-from catalogs.spec import Band, CollectionSpec, Flag
+from catalogs.spec import Band, CollectionSpec, Flag, Key
 
 TM, ETM = ("landsat-4", "landsat-5"), ("landsat-7",)
 OLI = ("landsat-8", "landsat-9")
@@ -38,9 +38,25 @@ def _saturated(name: str) -> tuple[Flag, ...]:
     return (*_bit("qa_radsat", tm - 1, of=TM + ETM), *_bit("qa_radsat", oli - 1, of=OLI))
 
 
+# The names of the files, which are the asset keys of USGS before STAC 1.0 and of the Planetary
+# Computer's landsat-8-c2-l2.
+_FILES = (
+    *(Key(name=f"SR_B{tm}", asset=name, platforms=TM + ETM) for name, (tm, _) in NUMBERS.items()),
+    *(Key(name=f"SR_B{oli}", asset=name, platforms=OLI) for name, (_, oli) in NUMBERS.items()),
+    Key(name="SR_B1", asset="coastal", platforms=OLI),
+    Key(name="QA_PIXEL", asset="qa_pixel"),
+    Key(name="QA_RADSAT", asset="qa_radsat"),
+    Key(name="SR_QA_AEROSOL", asset="qa_aerosol"),
+    Key(name="SR_CLOUD_QA", asset="cloud_qa"),
+    Key(name="SR_ATMOS_OPACITY", asset="atmos_opacity"),
+)
+
 LANDSAT_C2_L2 = CollectionSpec(
     name="landsat-c2-l2",  # Planetary Computer and Earth Search
-    aliases=("landsat-c2l2-sr",),  # USGS LandsatLook
+    # USGS LandsatLook; the Planetary Computer before 2022.
+    aliases=("landsat-c2l2-sr", "landsat-8-c2-l2"),
+    ids=("LC0", "LE0", "LT0"),
+    keys=_FILES,
     role="fine",
     resolution_m=30.0,
     bands={name: _reflectance(name) for name in NUMBERS},

@@ -13,19 +13,18 @@ from urllib3 import Retry
 
 from catalogs.days import nominal_day
 from catalogs.generic import spec_from_collection
-from catalogs.hls import HLS_L30, HLS_S30
 from catalogs.items import acquisition, local_path, processed, redact
-from catalogs.landsat import LANDSAT_C2_L2
-from catalogs.modis import MCD43A4, MOD09GA, MYD09GA
+from catalogs.products import PRODUCTS
 from catalogs.spec import CatalogError, CollectionSpec, Role
 
 BBox = tuple[float, float, float, float]
 
 KNOWN = {
     name: spec
-    for spec in (LANDSAT_C2_L2, HLS_L30, HLS_S30, MOD09GA, MYD09GA, MCD43A4)
+    for product in PRODUCTS
+    for spec in reversed(product.forms)
     for name in (spec.name, *spec.aliases)
-}
+} | {spec.name: spec for product in PRODUCTS for spec in product.forms[:1]}
 """Collection ids whose facts are in our tables."""
 
 MARGIN = timedelta(days=16)

@@ -60,12 +60,30 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """What an asset is called by other providers, or was in the past."""
+
+    name: str
+    """As in ``SR_B4.TIF``, without the ending."""
+
+    asset: str
+    platforms: tuple[str, ...] = ()
+    """Craft for which it holds (``SR_B4`` is red on OLI and nir08 on TM), () all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionSpec:
     """All the pipeline knows about a collection."""
 
     name: str
     aliases: tuple[str, ...] = ()
     """The same product under other providers' ids."""
+
+    ids: tuple[str, ...] = ()
+    """How the ids of its items start, () any: a provider's collection may hold Terra and Aqua."""
+
+    keys: tuple[Key, ...] = ()
+    """Other names of its assets."""
 
     role: Role | None = None
     """None: a user's own collection, either role."""
@@ -106,6 +124,9 @@ class CollectionSpec:
     accept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Item properties and their usable values; an item without the property is kept."""
 
+    clouds_from: str | None = None
+    """Product whose QA words tell the clouds of this one, which has no cloud flags of its own."""
+
     crs: str | None = None
     """CRS of items whose own CRS fields are broken."""
 
@@ -132,6 +153,10 @@ class CollectionSpec:
             **{
                 **values,
                 "aliases": tuple(values["aliases"]),
+                "ids": tuple(values["ids"]),
+                "keys": tuple(
+                    Key(**{**key, "platforms": tuple(key["platforms"])}) for key in values["keys"]
+                ),
                 "bands": {name: band(entry) for name, entry in values["bands"].items()},
                 "qa": {name: band(entry) for name, entry in values["qa"].items()},
                 "angles": {name: band(entry) for name, entry in values["angles"].items()},
@@ -147,8 +172,14 @@ class CollectionSpec:
 def by_name(*specs: CollectionSpec) -> dict[str, CollectionSpec]:
     """The tables by the name that their items carry as ``collection``.
 
-    CatalogError where they do not belong together.
+    CatalogError where they do not belong together, or have no clouds to be masked by.
     """
+    for spec in specs:
+        if spec.clouds_from:
+            raise CatalogError(
+                f"{spec.name} carries no cloud flags, they are those of {spec.clouds_from}, and "
+                f"daily30 does not bring the two together; name {spec.clouds_from} in its place"
+            )
     if len({spec.nbar for spec in specs}) > 1:
         kinds = ", ".join(f"{one.name} ({'nadir' if one.nbar else 'as seen'})" for one in specs)
         raise CatalogError(

@@ -6,13 +6,16 @@ from datetime import UTC, datetime
 import pystac
 import pytest
 
-from catalogs import BANDS, CatalogError, CollectionSpec, common_bands, spec_for
+from catalogs import BANDS, CatalogError, CollectionSpec, by_name, common_bands, spec_for
 from catalogs.generic import spec_from_collection
 from catalogs.landsat import LANDSAT_C2_L2
-from catalogs.modis import MCD43A4, MOD09GA, MYD09GA
+from catalogs.modis import MOD09GA, MOD09GA_HDF, MOD09GQ, MYD09GA
+from catalogs.modis_8day import MOD09A1, MYD09A1
+from catalogs.products import PRODUCTS, forms, product_of
 from catalogs.search import KNOWN
+from catalogs.viirs import VNP09GA
 
-TABLES = [LANDSAT_C2_L2, MOD09GA, MYD09GA, MCD43A4]
+TABLES = [spec for product in PRODUCTS for spec in product.forms]
 
 
 def make_collection(name: str = "mine", assets: dict | None = None) -> pystac.Collection:
@@ -28,17 +31,28 @@ def make_collection(name: str = "mine", assets: dict | None = None) -> pystac.Co
     return collection
 
 
+ANGLES = {"view_zenith", "sun_zenith", "view_azimuth", "sun_azimuth", "relative_azimuth"}
+
+
 @pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.name)
 def test_a_table_is_whole(spec: CollectionSpec) -> None:
     assert tuple(spec.bands) == tuple(name for name in BANDS if name in spec.bands)
+    assert len({spec.name, *spec.aliases}) == len(spec.aliases) + 1
     words = {flag.asset for some in spec.flags.values() for flag in some}
     words |= {flag.asset for some in spec.band_reject.values() for flag in some}
     assert words <= set(spec.qa)
     assert {*spec.reject, *spec.reject_if_asked, *spec.dilate_m} <= set(spec.flags)
     assert set(spec.band_reject) <= set(spec.bands)
+    assert set(spec.angles) <= ANGLES
+    assert all(band.scale == 0.01 for band in spec.angles.values())
+    assert {key.asset for key in spec.keys} >= {
+        b.asset for b in spec.bands.values()
+    } or not spec.keys
+    inside = [band.layer is not None for band in (*spec.bands.values(), *spec.qa.values())]
+    assert all(inside) if spec.container != "raster" else not any(inside)
     for some in (*spec.flags.values(), *spec.band_reject.values()):
         for flag in some:
-            bits = 8 * int(spec.qa[flag.asset].dtype.removeprefix("uint")) // 8
+            bits = int(spec.qa[flag.asset].dtype.removeprefix("uint"))
             assert flag.shift + flag.width <= bits
             assert all(0 <= value < 2**flag.width for value in flag.values)
 
@@ -116,3 +130,42 @@ def test_collections_without_known_or_common_bands_are_refused_with_the_cure() -
     )
     with pytest.raises(CatalogError, match=r"one \(red\) and two \(blue\) have no band in common"):
         common_bands([one], [two])
+
+
+def test_every_name_of_a_product_leads_to_its_tables() -> None:
+    assert len({spec.name for spec in TABLES}) == len(TABLES)
+    assert forms("MOD09GA") == forms("modis-09GA-061") == (MOD09GA, MOD09GA_HDF)
+    assert forms("mod09ga_061") == (MOD09GA, MOD09GA_HDF)
+    assert forms("HLSS30.v2.0") == forms("HLSS30_2.0") == forms("hls2-s30")
+    assert forms("landsat-8-c2-l2") == (LANDSAT_C2_L2,)
+    assert forms("modis-09A1-061")[:1] == (MOD09A1,)
+    assert MYD09A1 in forms("modis-09A1-061")
+    assert MYD09A1 not in forms("MOD09A1_061")
+    assert forms("my-own") == ()
+    for product in PRODUCTS:
+        for spec in product.forms:
+            assert product_of(spec) is product
+            assert all(spec in forms(name) for name in (product.name, spec.name, *spec.aliases))
+
+
+def test_a_file_of_all_bands_has_the_numbers_of_the_single_ones() -> None:
+    assert MOD09GA_HDF.bands["swir16"].layer == "sur_refl_b06_1"
+    assert MOD09GA_HDF.qa["state_1km"].layer == "state_1km_1"
+    assert MOD09GA_HDF.angles["view_zenith"].layer == "SensorZenith_1"
+    for name, band in MOD09GA.bands.items():
+        inside = MOD09GA_HDF.bands[name]
+        assert (inside.scale, inside.nodata, inside.valid) == (band.scale, band.nodata, band.valid)
+    assert MOD09GA_HDF.flags == MOD09GA.flags
+
+
+def test_viirs_has_three_bands_at_500_m_and_three_at_1_km() -> None:
+    sides = {name: band.resolution_m for name, band in VNP09GA.bands.items()}
+    assert [name for name, side in sides.items() if side is None] == ["red", "nir08", "swir16"]
+    assert all(
+        "VIIRS_Grid_1km_2D" in str(VNP09GA.bands[name].layer) for name in sides if sides[name]
+    )
+
+
+def test_a_product_without_cloud_flags_makes_no_images() -> None:
+    with pytest.raises(CatalogError, match=r"MOD09GQ_061 carries no cloud flags.*name MOD09GA"):
+        by_name(MOD09GQ, MOD09GA)
