@@ -13,6 +13,8 @@ from flows.sets_cli import sets
 from flows.weights_cli import ablate, weights
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pipeline.job import Job
 
 HOUSE = {"catalogs", "flows", "model", "pipeline"}
@@ -84,8 +86,8 @@ def _main(
     only what is missing is computed.
 
     **Ask first, ask after:** `plan` lists what a run would do, `explain` says why a day has the
-    references it has, `status` counts what is in a cube, `validate` holds real Landsat dates out
-    and scores the methods on them.
+    references it has, `status` counts what is in a cube, `export` writes a day of it for QGIS,
+    `validate` holds real Landsat dates out and scores the methods on them.
 
     Exit codes: 0 done, 1 some tile-days failed, 2 bad input, 130 interrupted.
     """
@@ -144,16 +146,11 @@ def explain(
     day: Annotated[str, typer.Argument(metavar="DATE", help="A day, YYYY-MM-DD.")],
 ) -> None:
     """Say why a day has the references it has, or none, tile by tile."""
-    from datetime import date
-
     from flows.config import region_job
     from flows.show import lines
     from pipeline.plan import explain_day
 
-    try:
-        wanted = date.fromisoformat(day)
-    except ValueError as error:
-        raise ValueError(f"{day!r} is no date; write it as 2023-05-24") from error
+    wanted = _date(day)
     lines(out, explain_day(region_job(region), wanted))
 
 
@@ -164,6 +161,42 @@ def status(cube: Annotated[Path, typer.Argument(metavar="CUBE", help="A .zarr fo
     from pipeline.run import cube_status
 
     lines(out, cube_status(cube).lines())
+
+
+@app.command()
+def export(
+    cube: Annotated[Path, typer.Argument(metavar="CUBE", help="A .zarr folder.")],
+    day: Annotated[str, typer.Argument(metavar="DATE", help="A day, YYYY-MM-DD.")],
+    file: Annotated[Path, typer.Option("--out", metavar="FILE", help="The GeoTIFF to write.")],
+    bands: Annotated[
+        str | None, typer.Option(help="Some bands only, in this order, e.g. red,nir08.")
+    ] = None,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Also write FILE.quality.tif: quality and ref_age.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+) -> None:
+    """Write a day as a cloud-optimised GeoTIFF, for QGIS.
+
+    Numbers are int16 with scale 0.0001 and nodata -9999 told in the file: QGIS shows reflectance
+    in natural colour. Tags tell the date, the references and what the cube was made from.
+    """
+    from flows.show import lines
+    from pipeline.export import export_day
+
+    done = export_day(
+        cube,
+        _date(day),
+        file,
+        bands=tuple(bands.split(",")) if bands else (),
+        quality=quality,
+        overwrite=overwrite,
+    )
+    tiles = ", ".join(f"{count} {name}" for name, count in sorted(done.status.items()))
+    lines(log, (f"{done.day}: {done.produced:.1%} of the region's pixels; tiles: {tiles}",))
+    lines(out, (f"{path}" for path in done.paths))
 
 
 @app.command()
@@ -306,6 +339,15 @@ def train_region(
 
 
 app.command()(ablate)
+
+
+def _date(text: str) -> "date":
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no date; write it as 2023-05-24") from error
 
 
 def _ingested_plan(job: "Job", workers: int | None) -> Any:

@@ -215,6 +215,15 @@ def clean(path: Path) -> int:
     return removed
 
 
+def open_product(path: Path) -> zarr.Group:
+    """The product as it is stored.  Raises CubeError where there is none of ours."""
+    root = _open(path, "r")
+    about = root.attrs.get("daily30")
+    if not isinstance(about, Mapping) or about["role"] != "fused":
+        raise CubeError(f"{path} is no daily cube of daily30; give the path of one, <name>.zarr")
+    return root
+
+
 def open_cube(path: Path) -> xr.Dataset:
     """The product, lazily (dask): float32 reflectance, NaN wherever a pixel was not produced.
 

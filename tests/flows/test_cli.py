@@ -18,7 +18,10 @@ from typer.testing import CliRunner
 from flows.cli import app
 from tests.model.makers import write_checkpoint
 
-COMMANDS = ("demo", "fuse", "plan", "explain", "status", "catalog", "validate", "ablate", "weights")
+COMMANDS = (
+    *("demo", "fuse", "plan", "explain", "status", "export", "catalog", "validate", "ablate"),
+    "weights",
+)
 
 
 def daily30(*arguments: object) -> tuple[int, str, str]:
@@ -140,6 +143,8 @@ def test_a_missing_asset_is_found_before_anything_is_written(region: Path) -> No
     [
         (("fuse", "nowhere.yaml"), "there is no region file nowhere.yaml"),
         (("status", "nowhere.zarr"), "nowhere.zarr"),
+        (("export", "a.zarr", "2023-05-24", "--out", "a.tif"), "there is no cube at a.zarr"),
+        (("export", "a.zarr", "24.5.2023", "--out", "a.tif"), "'24.5.2023' is no date"),
         (("weights", "info", "nowhere"), "nowhere is not a checkpoint"),
         (("catalog", "nowhere"), "nowhere"),
         (("explain", "nowhere.yaml", "someday"), "'someday' is no date; write it as 2023-05-24"),
@@ -200,6 +205,15 @@ def test_a_region_goes_from_images_to_a_cube_and_is_told_about(region: Path) -> 
     code, text, _ = daily30("status", region.parent / "small.zarr")
     assert code == 0
     assert "final" in text.lower()
+
+    day = region.parent / "day.tif"
+    export = ("export", region.parent / "small.zarr", "2023-05-03", "--out", day)
+    code, text, error = daily30(*export, "--quality")
+    assert code == 0, error
+    assert text.splitlines() == [f"{day}", f"{day.with_name('day.quality.tif')}"]
+    assert "2023-05-03: 100.0% of the region's pixels; tiles: 4 provisional" in error
+    code, _, error = daily30(*export)
+    assert (code, "--overwrite" in error) == (2, True)
 
     code, text, error = daily30("validate", region, "--methods", "linear,mean", "--workers", "1")
     assert code == 0, error
