@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.common import DATA, print_machine
-from model.card import locate, read_card
+from model.card import METHODS, locate, read_card
 from model.classical.naive import NAIVE
 from model.fuser import Fuser, load_fuser
 from model.sastf.fuser import SastfFuser
@@ -52,7 +52,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Score methods on real sets.")
     parser.add_argument("--sets", nargs="+", choices=tuple(READERS), default=tuple(READERS))
-    parser.add_argument("--methods", nargs="*", choices=tuple(NAIVE), default=tuple(NAIVE))
+    parser.add_argument("--methods", nargs="*", choices=METHODS[1:], default=tuple(NAIVE))
     parser.add_argument("--checkpoint", action="append", default=[], help="folder, or default")
     parser.add_argument("--steps", type=int, help="sampling steps; by default the card's")
     parser.add_argument("--kappa", type=float, help="share of the answer; by default the card's")

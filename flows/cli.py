@@ -238,7 +238,11 @@ def catalog(
 def validate(
     region: Region,
     methods: Annotated[
-        str, typer.Option(help="Methods to score, separated by commas; default: the file's own.")
+        str,
+        typer.Option(
+            help="Methods to score, by commas: sa-stf, guided, estarfm, starfm, "
+            "anomaly, linear ...; default: the file's own."
+        ),
     ] = "",
     hide_days: Annotated[
         str, typer.Option(help="Also hide fine images this near the held-out one, e.g. 0,8,16.")

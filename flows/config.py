@@ -114,7 +114,7 @@ class RegionConfig(_Section):
     """Where the daily cube goes, a ``.zarr`` folder; default ``<name>.zarr``."""
 
     method: str = "sa-stf"
-    """"sa-stf", or one of the naive methods of ``model.card.METHODS``."""
+    """"sa-stf", or another of ``model.card.METHODS``: published, or naive."""
 
     checkpoint: str = "default"
     """"default" (the weights that come with daily30) or a checkpoint folder."""

@@ -7,6 +7,7 @@ everything needed to rebuild and to judge the network.
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,12 @@ from model.classical.naive import NAIVE
 from model.uncertainty import Calibration
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default"
-METHODS = ("sa-stf", "guided", *NAIVE)
+
+CLASSICAL_HALO: Mapping[str, int] = {"starfm": 25, "estarfm": 25}
+"""The published methods (``model.classical.peers``): fine pixels that each wants to see around a
+tile."""
+
+METHODS = ("sa-stf", "guided", *CLASSICAL_HALO, *NAIVE)
 
 GUIDED_HALO = 64
 """Fine pixels that ``guided`` wants to see around a tile: four cells of 480 m, beyond which a
@@ -84,6 +90,15 @@ def describe(
     if method in NAIVE:
         return MethodCard(
             name=method, bands=None, slots=False, halo=0, sigma=False, sha=f"naive:{method}"
+        )
+    if method in CLASSICAL_HALO:
+        return MethodCard(
+            name=method,
+            bands=None,
+            slots=False,
+            halo=CLASSICAL_HALO[method],
+            sigma=False,
+            sha=f"classical:{method}:1",
         )
     if method == "guided":
         return MethodCard(

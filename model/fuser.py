@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model.block import Block, Fused
-from model.card import METHODS, CheckpointError
+from model.card import CLASSICAL_HALO, METHODS, CheckpointError
 from model.classical.naive import NAIVE, NaiveFuser
 
 
@@ -47,6 +47,10 @@ def load_fuser(
     """
     if method in NAIVE:
         return NaiveFuser(name=method)
+    if method in CLASSICAL_HALO:
+        from model.classical.peers import PeerFuser  # numba takes half a second to import
+
+        return PeerFuser(name=method)
     if method == "guided":
         from model.classical.guided import GuidedFuser
 

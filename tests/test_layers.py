@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 MAY_IMPORT = {
-    "model": {"numpy", "safetensors", "scipy", "torch"},
+    "model": {"numba", "numpy", "safetensors", "scipy", "torch"},
     "catalogs": {"pystac", "pystac_client", "urllib3"},
     "pipeline": {
         "catalogs",
@@ -33,12 +33,22 @@ MAY_IMPORT = {
 }
 
 COMES_LATE = {
-    "flows.cli": {"dask", "distributed", "numpy", "odc", "prefect", "rasterio", "torch", "xarray"},
-    "flows.config": {"dask", "numpy", "odc", "prefect", "rasterio", "torch", "xarray"},
-    "model.block": {"torch"},
-    "model.card": {"torch"},
+    "flows.cli": {
+        "dask",
+        "distributed",
+        "numba",
+        "numpy",
+        "odc",
+        "prefect",
+        "rasterio",
+        "torch",
+        "xarray",
+    },
+    "flows.config": {"dask", "numba", "numpy", "odc", "prefect", "rasterio", "torch", "xarray"},
+    "model.block": {"numba", "torch"},
+    "model.card": {"numba", "torch"},
     "catalogs": {"torch", "xarray"},
-    "pipeline": {"prefect", "torch"},
+    "pipeline": {"numba", "prefect", "torch"},
 }
 """Importing the module on the left must not load the packages on the right."""
 

@@ -288,7 +288,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(
 def test_an_unknown_method_lists_those_there_are() -> None:
     for call in (describe, load_fuser):
         with pytest.raises(
-            CheckpointError, match="no method 'starfmm'; there are sa-stf, guided, copy-"
+            CheckpointError, match="no method 'starfmm'; there are sa-stf, guided, starfm"
         ):
             call("starfmm")
     assert METHODS[0] == "sa-stf"
