@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.card import CLASSICAL_HALO
 from pipeline.executor import executor
 from pipeline.job import Job, JobError, PairRules
 from pipeline.run import ingest, locked, prepare
@@ -173,3 +174,13 @@ def test_a_region_that_was_not_read_cannot_be_validated(tmp_path: Path) -> None:
 
     with pytest.raises(NotIngestedError, match="it reads the scenes"):
         hold_out(season.job(), ["linear"])
+
+
+def test_published_methods_are_scored_beside_the_naive(tmp_path: Path) -> None:
+    _, job = make_read(tmp_path, clear=(0.5, 0.9))
+    methods = ["linear", *CLASSICAL_HALO]
+    rows = {row["method"]: row for row in summary(hold_out(job, methods)) if row["band"] == "mean"}
+
+    assert rows.keys() == set(methods)
+    assert len({row["pixels"] for row in rows.values()}) == 1
+    assert all(np.isfinite(row["rmse"]) for row in rows.values())
