@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.prefect_room import Room, prefect_room
+from tests.services import postgres as pg
+from tests.services.s3 import S3, private_s3
+
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
@@ -24,6 +28,7 @@ def _shared_data() -> str | None:
 
 SERVICES: dict[str, Callable[[], str | None]] = {
     "loopback": _loopback,
+    "postgres": pg.absent,
     "shared-data": _shared_data,
 }
 """What a machine may lack, and how to see it; None means it is there."""
@@ -55,6 +60,32 @@ def shared_data() -> Path:
     """Folder of the real scenes beside the checkout; skips where it is absent."""
     require("shared-data")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[pg.Postgres]:
+    """A private PostgreSQL with pgstac."""
+    require("loopback")
+    require("postgres")
+    with pg.private_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """A private Prefect with a worker, to which our flow is deployed."""
+    require("loopback")
+    with prefect_room(tmp_path_factory.mktemp("prefect")) as room:
+        room.deploy()
+        yield room
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A private S3 server."""
+    require("loopback")
+    with private_s3(tmp_path_factory.mktemp("s3") / "log") as server:
+        yield server
 
 
 @pytest.fixture(scope="session", autouse=True)

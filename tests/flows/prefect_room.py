@@ -1,28 +1,19 @@
 """A private Prefect on loopback: its own server, worker, database and home, gone afterwards."""
 
+import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.services.process import background, free_port, wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0
-"""Seconds until a server or worker must have started, on a busy machine."""
-
 PREFECT = (sys.executable, "-m", "prefect")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -56,33 +47,30 @@ class Room:
             timeout=timeout,
         )
 
-    def log(self, name: str) -> str:
-        path = self.home / f"{name}.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+    def deploy(self) -> None:
+        """The third command of the README."""
+        deployed = self.run("--no-prompt", "deploy", "--all")
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+
+    def fuse(self, region: Path, **environment: str) -> None:
+        """The fourth command, for ``region``; fails unless the run finished."""
+        run = json.dumps({"region": str(region), "workers": 1})
+        finished = self.run(
+            *("deployment", "run", "fuse-region/daily", "--watch", "--watch-timeout", "300"),
+            *("--param", f"run={run}", "--job-variable", f"env={json.dumps(environment)}"),
+            timeout=330,
+        )
+        said = finished.stdout + finished.stderr + self.log("worker").read_text(errors="replace")
+        assert finished.returncode == 0, said
+
+    def log(self, name: str) -> Path:
+        return self.home / f"{name}.log"
 
     @contextmanager
     def background(self, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A process of its own group, of which nothing is left when the block ends."""
-        with (self.home / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [*PREFECT, *arguments],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
+        command = (*PREFECT, *arguments)
+        with background(*command, log=self.log(name), cwd=ROOT, env=self.environment) as process:
             yield process
-        finally:
-            _end(process)
-
-    def wait(self, name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not ready():
-            if time.monotonic() > deadline or process.poll() is not None:
-                raise TimeoutError(f"no Prefect {name} after {PATIENCE} s:\n{self.log(name)}")
-            time.sleep(0.3)
 
     def is_up(self) -> bool:
         try:
@@ -90,6 +78,9 @@ class Room:
                 return bool(answer.status == 200)
         except OSError:  # urllib's URLError is one
             return False
+
+    def works(self) -> bool:
+        return b"started!" in self.log("worker").read_bytes()
 
 
 @contextmanager
@@ -99,20 +90,7 @@ def prefect_room(home: Path) -> Iterator[Room]:
     serve = ("server", "start", "--host", "127.0.0.1", "--port", f"{room.port}")
     work = ("worker", "start", "--pool", "daily30", "--type", "process")
     with room.background("server", *serve) as server:
-        room.wait("server", server, room.is_up)
+        wait_until(room.is_up, server, room.log("server"))
         with room.background("worker", *work) as worker:
-            room.wait("worker", worker, lambda: "started!" in room.log("worker"))
+            wait_until(room.works, worker, room.log("worker"))
             yield room
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, how)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait(timeout=10)
