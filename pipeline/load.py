@@ -23,7 +23,7 @@ from scipy.sparse import csr_array
 from catalogs import Band, CollectionSpec, platform_of
 from pipeline.coarse_day import Look, combine
 from pipeline.mask import Flags, Mask, read_flags
-from pipeline.native import ReadError, native_geobox, read_layers, window_around, words_of
+from pipeline.read import ReadError, native_geobox, read_layers, window_around, words_of
 from pipeline.resample import area_weights, to_lattice
 
 Reflectance = NDArray[np.float32]
@@ -231,7 +231,7 @@ def _read_native(
         return None
     layers = read_layers(item, spec, bands, window, angles=told)
     flags = read_flags(
-        {key: layers[band.asset, band.index] for key, band in words_of(item, spec)},
+        {key: layers[band] for key, band in words_of(item, spec)},
         spec,
         bands,
         shape=window.shape.yx,
@@ -247,16 +247,14 @@ def _read_native(
         rejected = flags.reject
         if name in flags.band_reject:
             rejected = rejected | flags.band_reject[name]
-        reflectance[k] = to_reflectance(layers[band.asset, band.index], band, rejected)
+        reflectance[k] = to_reflectance(layers[band], band, rejected)
         _check_scale(reflectance[k], item, name, band)
     return _Native(
         geobox=window,
         reflectance=reflectance,
         flags=flags,
         angles={
-            name: to_reflectance(
-                layers[band.asset, band.index], band, np.zeros(window.shape.yx, bool)
-            )
+            name: to_reflectance(layers[band], band, np.zeros(window.shape.yx, bool))
             for name in told
             for band in [spec.angles[name]]
         },

@@ -15,7 +15,7 @@ from catalogs import BANDS, Band, CollectionSpec, Flag
 from catalogs.modis import MOD09GA, MYD09GA, SINUSOIDAL
 from pipeline.coarse_day import Look, combine, weight
 from pipeline.load import load_coarse
-from pipeline.native import ReadError
+from pipeline.read import ReadError
 from tests.pipeline.scenes import PIXEL, box, make_item, modis_box, modis_item
 
 DAY = datetime(2023, 5, 1, tzinfo=UTC)
