@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import Role
+from pipeline.collection import write_collection
 from pipeline.cube import Status, day_number
 from pipeline.executor import Device, Executor, executor
 from pipeline.fuse import FuseReport, fuse_tile
@@ -160,8 +161,9 @@ def fuse(
 def publish(
     job: Job, ingested: IngestSummary | None = None, fused: FuseSummary | None = None
 ) -> RunSummary:
-    """Write down what the cube was made from, gather its metadata, and sum up the run."""
+    """Write down what the cube was made from, in it and as STAC beside it, and sum up the run."""
     update_attrs(job.cube, provenance(job, read_attrs(job.cube)))
+    write_collection(job.cube)
     return _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
 
 
