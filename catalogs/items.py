@@ -121,24 +121,38 @@ def _asset_identity(asset: pystac.Asset) -> list[Any]:
 def check_items(
     items: Iterable[pystac.Item], specs: Mapping[str, CollectionSpec], bands: Sequence[str]
 ) -> None:
-    """Raise CatalogError unless every asset the bands need is there, and on disk when local."""
+    """Raise CatalogError where no item of a collection has the assets that the bands need.
+
+    Assets on this machine must be there as files.  A single bad item is no reason to stop:
+    reading it will tell.
+    """
+    faults: dict[str, list[str | None]] = {}
     for item in items:
         spec = specs[str(item.collection_id)]
-        for band in needed(spec, bands):
-            if band.asset in item.assets:
-                asset = item.assets[band.asset]
-                path = local_path(asset.get_absolute_href() or asset.href)
-                if path is not None and not path.exists():
-                    raise CatalogError(
-                        f"asset {band.asset!r} of item {item.id} ({spec.name}) is not on disk: "
-                        f"{path}; restore the file, or remove the item from the catalogue"
-                    )
-            elif band.required:
-                raise CatalogError(
-                    f"item {item.id} ({spec.name}) has no asset {band.asset!r} (has: "
-                    f"{', '.join(sorted(item.assets)) or 'none'}); correct the item, or remove it "
-                    f"from the catalogue"
+        faults.setdefault(spec.name, []).append(_fault(item, spec, bands))
+    for name, found in faults.items():
+        if all(found):
+            others = f"; so it is with all {len(found)} items of {name}" if len(found) > 1 else ""
+            raise CatalogError(f"{found[0]}{others}")
+
+
+def _fault(item: pystac.Item, spec: CollectionSpec, bands: Sequence[str]) -> str | None:
+    for band in needed(spec, bands):
+        if band.asset in item.assets:
+            asset = item.assets[band.asset]
+            path = local_path(asset.get_absolute_href() or asset.href)
+            if path is not None and not path.exists():
+                return (
+                    f"asset {band.asset!r} of item {item.id} ({spec.name}) is not on disk: "
+                    f"{path}; restore the file, or remove the item from the catalogue"
                 )
+        elif band.required:
+            return (
+                f"item {item.id} ({spec.name}) has no asset {band.asset!r} (has: "
+                f"{', '.join(sorted(item.assets)) or 'none'}); correct the item, or remove it "
+                f"from the catalogue"
+            )
+    return None
 
 
 def needed(spec: CollectionSpec, bands: Sequence[str]) -> tuple[Band, ...]:

@@ -51,10 +51,10 @@ class TileView:
     """Fine dates without a hole in the block."""
 
     unread: frozenset[date]
-    """Days with an image of the block that could not be read."""
+    """Days with an image of the block that could not be read, or not wholly."""
 
     failed: frozenset[date]
-    """Those of them with an image of the tile itself."""
+    """Days with an image of the tile itself of which nothing could be read."""
 
     horizon: date
     """``Survey.horizon``."""
@@ -169,7 +169,7 @@ def views(recipe: Recipe, survey: Survey) -> Iterator[TileView]:
             coarse_known=survey.coarse_shares(tile.index),
             whole=survey.whole(near),
             unread=survey.unread(near),
-            failed=survey.unread([tile.index]),
+            failed=survey.unseen(tile.index),
             horizon=horizon,
             fine_states=survey.fine_states(near),
             coarse_states=coarse_states,

@@ -25,6 +25,9 @@ from pipeline.quality import MEANINGS, Quality
 WATER, SNOW, HIGH_AEROSOL = 1, 2, 4
 """Bits of ``surface`` in the input cubes."""
 
+WHOLLY, PARTLY = 1, 2
+"""``done`` of the input cubes: all of the day's items were read, or some could not be."""
+
 EPOCH = date(1970, 1, 1)
 _TIME_CHUNK = 3650  # the time coordinate: one small file for ten years
 _TABLE_CHUNK = 366  # the (time, tile) arrays: about one file a year
@@ -204,9 +207,9 @@ def _input_arrays(
         ),
         "done": table(
             "uint8",
-            long_name="whether the tile's day is read and written",
-            flag_values=[0, 1],
-            flag_meanings="no yes",
+            long_name="whether the tile's day is read and written; part: what could be read of it",
+            flag_values=[0, WHOLLY, PARTLY],
+            flag_meanings="no yes part",
         ),
     }
     if role == "fine":

@@ -22,7 +22,7 @@ import pystac
 from numpy.typing import NDArray
 
 from catalogs import CollectionSpec, Role, by_name, fingerprint, freeze, nominal_day, thaw
-from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, pack
+from pipeline.cube import HIGH_AEROSOL, PARTLY, SNOW, WATER, WHOLLY, pack
 from pipeline.grid import Grid
 from pipeline.load import load_coarse, load_fine
 from pipeline.mask import clearness
@@ -125,6 +125,15 @@ class IngestReport:
     seconds_read: float = 0.0
     seconds_write: float = 0.0
     error: str | None = None
+    """What could not be read, with the place."""
+
+    written: bool = False
+    """Whether the block was written; with an error, from the items that could be read."""
+
+    @property
+    def done(self) -> int:
+        """The block's value in ``done``."""
+        return PARTLY if self.error and self.written else WHOLLY if self.written else 0
 
 
 def freeze_inputs(folder: Path, inputs: Inputs) -> None:
@@ -180,7 +189,7 @@ def ingest_tasks(
         for day, row in sorted(zip(days_on_axis, done, strict=True), key=lambda pair: pair[0])
         if day in collected.by_day
         for tiles in groups
-        if not row[list(tiles or (0,))].all()
+        if (row[list(tiles or (0,))] != WHOLLY).any()
     ]
 
 
@@ -202,12 +211,15 @@ def _groups(grid: Grid) -> list[tuple[int, ...]]:
 def ingest_block(task: IngestTask) -> IngestReport:
     """Read a day's items on a block, mask them, and write the block's chunks.
 
-    An asset that cannot be read is told in the report, with the place; nothing of the block is
-    written then, and a re-run tries again.
+    What cannot be read is told in the report, with the place.  The block is written from the
+    other items of the day, or not at all where there is nothing in them, and a re-run tries again.
     """
     inputs = open_inputs(task.folder)
     collected = inputs.fine if task.role == "fine" else inputs.coarse
     items = collected.by_day[task.day]
+    where = f"{task.role} image of {task.day}, " + (
+        f"tiles {_spans(task.tiles)}" if task.tiles else "the whole region"
+    )
     started = time.perf_counter()
     try:
         if task.role == "fine":
@@ -231,11 +243,10 @@ def ingest_block(task: IngestTask) -> IngestReport:
         cube = Path(task.folder) / f"{task.role}.zarr"
         write_block(cube, arrays, days=(task.day,), y=y, x=x)
     except OSError as error:
-        where = f"tiles {_spans(task.tiles)}" if task.tiles else "the whole region"
         return IngestReport(
             task=task,
             seconds_read=time.perf_counter() - started,
-            error=f"{task.role} image of {task.day}, {where}: {error}",
+            error=f"{where}: {error}",
         )
     return IngestReport(
         task=task,
@@ -246,6 +257,8 @@ def ingest_block(task: IngestTask) -> IngestReport:
         cloud_distance=tuple(metres for _, metres in seen),
         seconds_read=read - started,
         seconds_write=time.perf_counter() - read,
+        error=f"{where}, read in part: {'; '.join(scene.unread)}" if scene.unread else None,
+        written=True,
     )
 
 

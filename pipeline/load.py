@@ -11,7 +11,7 @@ brought to the region's grid.
 # what is not clear is NaN when it comes to it, and both resamplers here give NaN no weight.
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,9 @@ class Scene:
     source: NDArray[np.uint16]
     """(y, x), which of the day's items gave the pixel, from 1; 0 none."""
 
+    unread: tuple[str, ...] = ()
+    """What could not be read, one message an item; the image is of the others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Native:
@@ -85,7 +88,8 @@ def load_fine(
     resampled by cubic convolution where all its support is clear, else by bilinear weights over
     the clear pixels.  A pixel is clear where the nearest pixel of its scene is.  Where scenes
     overlap the first clear one, in the order of ``items``, is kept.  ``drop`` names the flags of
-    ``spec.reject_if_asked`` that are unclear too.  ReadError where an asset cannot be read.
+    ``spec.reject_if_asked`` that are unclear too.  An item that cannot be read is told in
+    ``unread``; ReadError where that leaves no clear pixel.
     """
     shape = geobox.shape.yx
     scene = Scene(
@@ -96,8 +100,10 @@ def load_fine(
         high_aerosol=np.zeros(shape, bool),
         source=np.zeros(shape, np.uint16),
     )
+    unread: list[str] = []
     for number, item in enumerate(items, start=1):
-        if (native := _read_native(item, _spec_of(item, specs), bands, geobox, drop)) is None:
+        native = _try_native(unread, item, _spec_of(item, specs), bands, geobox, drop)
+        if native is None:
             continue
         flags = native.flags
         extra = np.stack([flags.water, flags.snow, flags.high_aerosol])
@@ -109,7 +115,7 @@ def load_fine(
         marked = (scene.water, scene.snow, scene.high_aerosol)
         for mask, mark in zip(marked, marks, strict=True):
             np.copyto(mask, mark, where=new)
-    return scene
+    return _with_unread(scene, unread)
 
 
 def load_coarse(
@@ -125,14 +131,15 @@ def load_coarse(
     by ``pipeline.coarse_day``; water and snow are those the leading one saw.  A cell is clear
     where every band is known; where only some are, those are given all the same.  ``source`` is
     the leading sensor's item with the largest share.  A cell whose bands are not all of the same
-    sensors counts as of low quality.  ReadError where an asset cannot be read.
+    sensors counts as of low quality.  Items that cannot be read are as in ``load_fine``.
     """
     sensors: dict[tuple[int, str], dict[int, pystac.Item]] = {}
     for number, item in enumerate(items, start=1):
         rank = list(specs).index(str(item.collection_id))
         sensors.setdefault((rank, platform_of(item)), {})[number] = item
     # By the order of the collections and the craft's name, never by that of the items.
-    looks = [_look(sensors[key], specs, bands, geobox) for key in sorted(sensors)]
+    unread: list[str] = []
+    looks = [_look(sensors[key], specs, bands, geobox, unread) for key in sorted(sensors)]
     day = combine([one for one, _, _ in looks])
     lead = np.maximum(day.lead, 0)[None]
     marks = np.take_along_axis(np.stack([marks for _, marks, _ in looks]), lead[:, None], 0)[0]
@@ -140,7 +147,7 @@ def load_coarse(
     known = day.lead >= 0
     shape = geobox.shape.yx
     water, snow, poor = (mark.reshape(shape) for mark in marks & known)
-    return Scene(
+    scene = Scene(
         reflectance=day.reflectance.reshape(len(bands), *shape).astype(np.float32),
         clear=np.isfinite(day.reflectance).all(axis=0).reshape(shape),
         water=water,
@@ -148,6 +155,25 @@ def load_coarse(
         high_aerosol=poor | day.mixed.reshape(shape),
         source=np.where(known, source, 0).astype(np.uint16).reshape(shape),
     )
+    return _with_unread(scene, unread)
+
+
+def _try_native(unread: list[str], item: pystac.Item, *args: Any, **kwargs: Any) -> _Native | None:
+    """``_read_native``; what cannot be read is told in ``unread`` and gives None.
+
+    One broken file must not take the day's other scenes along.
+    """
+    try:
+        return _read_native(item, *args, **kwargs)
+    except ReadError as error:
+        unread.append(str(error))
+        return None
+
+
+def _with_unread(scene: Scene, unread: Sequence[str]) -> Scene:
+    if unread and not scene.clear.any():
+        raise ReadError("; ".join(unread))
+    return replace(scene, unread=tuple(unread))
 
 
 def _look(
@@ -155,6 +181,7 @@ def _look(
     specs: Mapping[str, CollectionSpec],
     bands: Sequence[str],
     geobox: GeoBox,
+    unread: list[str],
 ) -> tuple[Look, Mask, NDArray[np.uint16]]:
     """What one sensor saw of a day, its marks (3, cell) and the item that gave most (cell,).
 
@@ -169,7 +196,8 @@ def _look(
     most = np.zeros(cells)
     source = np.zeros(cells, np.uint16)
     for number, item in items.items():
-        if (native := _read_native(item, spec, bands, geobox, angles=("view_zenith",))) is None:
+        native = _try_native(unread, item, spec, bands, geobox, angles=("view_zenith",))
+        if native is None:
             continue
         weights = area_weights(native.geobox, geobox)
         known = np.isfinite(native.reflectance)

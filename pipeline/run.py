@@ -107,7 +107,7 @@ def ingest(job: Job, ex: Executor, on_progress: OnProgress | None = None) -> Ing
     for number, outcome in enumerate(ex.map(ingest_block, tasks), 1):
         task, report = outcome.task, outcome.result
         error = outcome.error if report is None else report.error
-        if report is not None and report.error is None:
+        if report is not None and report.written:
             _record_read(job, report)
         summary = summary + (
             IngestSummary(blocks=1, errors=(str(error),))
@@ -196,7 +196,7 @@ def _summary(cube: Path, ingested: IngestSummary, fused: FuseSummary) -> RunSumm
 def _record_read(job: Job, report: IngestReport) -> None:
     task = report.task
     for at, tile in enumerate(task.tiles or (0,)):
-        told: dict[str, float] = {"done": 1}
+        told: dict[str, float] = {"done": report.done}
         if task.role == "fine":
             told |= {
                 "clear_share": report.clear_share[at],

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cube import WHOLLY
 from pipeline.grid import Grid
 from pipeline.recipe import digest
 from pipeline.references import coarse_share
@@ -35,8 +36,8 @@ class Survey:
     cloud_distance: NDArray[np.float32]
     """(time, tile) metres from the clear pixels to the others, see ``mask.clearness``."""
 
-    fine_done: NDArray[np.bool_]
-    """(time, tile) whether the images were read; false is also an image that cannot be read."""
+    fine_done: NDArray[np.uint8]
+    """(time, tile) whether the images were read: 0 no, ``cube.WHOLLY`` or ``cube.PARTLY``."""
 
     fine_prints: Mapping[date, int]
     """Fingerprint of each fine day that has images."""
@@ -50,8 +51,8 @@ class Survey:
     coarse_clear: NDArray[np.float32]
     """(time, tile) the same before filling."""
 
-    coarse_done: NDArray[np.bool_]
-    """(time,) whether the day was read, where it has images."""
+    coarse_done: NDArray[np.uint8]
+    """(time,) the same of the coarse days that have images."""
 
     coarse_prints: Mapping[date, int]
     """Fingerprint of each coarse day that has images."""
@@ -70,18 +71,18 @@ class Survey:
             raise NotIngestedError(_not_ingested(inputs))
         if "clear_share" not in fine.arrays:  # made by an earlier version; a run reads it again
             raise NotIngestedError(_not_ingested(inputs))
-        fine_done = fine.arrays["done"] != 0
+        fine_done = fine.arrays["done"]
         share = coarse_share(inputs, grid, coarse_fill_days=coarse_fill_days)
         return cls(
             fine_days=fine.days,
-            fine_clear=np.where(fine_done, fine.arrays["clear_share"], np.float32(0)),
+            fine_clear=np.where(fine_done != 0, fine.arrays["clear_share"], np.float32(0)),
             cloud_distance=fine.arrays["cloud_distance"],
             fine_done=fine_done,
             fine_prints=_prints(fine.days, fine.arrays["fingerprint"]),
             coarse_days=share.days,
             coarse_known=share.known,
             coarse_clear=share.clear,
-            coarse_done=coarse.arrays["done"][:, 0] != 0,
+            coarse_done=coarse.arrays["done"][:, 0],
             coarse_prints=_prints(coarse.days, coarse.arrays["fingerprint"]),
         )
 
@@ -94,18 +95,21 @@ class Survey:
         return min(max(self.fine_prints), max(self.coarse_prints))
 
     def unread(self, near: Sequence[int]) -> frozenset[date]:
-        """Days with an image of any of the tiles ``near``, fine or coarse, that was not read."""
-        fine = {
-            day
-            for day, done in zip(self.fine_days, self.fine_done[:, near], strict=True)
-            if day in self.fine_prints and not done.all()
-        }
-        coarse = {
-            day
-            for day, done in zip(self.coarse_days, self.coarse_done, strict=True)
-            if day in self.coarse_prints and not done
-        }
-        return frozenset(fine | coarse)
+        """Days with an image of any of the tiles ``near`` that was not read, or not wholly."""
+        return self._imaged((self.fine_done[:, near] != WHOLLY).any(1), self.coarse_done != WHOLLY)
+
+    def unseen(self, tile: int) -> frozenset[date]:
+        """Days with an image of a tile of which nothing was read."""
+        return self._imaged(self.fine_done[:, tile] == 0, self.coarse_done == 0)
+
+    def _imaged(self, fine: NDArray[np.bool_], coarse: NDArray[np.bool_]) -> frozenset[date]:
+        """Days of those marked, on either axis, that have an image."""
+        fine_days = zip(self.fine_days, fine, strict=True)
+        coarse_days = zip(self.coarse_days, coarse, strict=True)
+        return frozenset(
+            {day for day, marked in fine_days if marked and day in self.fine_prints}
+            | {day for day, marked in coarse_days if marked and day in self.coarse_prints}
+        )
 
     def whole(self, near: Sequence[int]) -> frozenset[date]:
         """Fine days without a hole in any of the tiles ``near``."""
@@ -116,7 +120,7 @@ class Survey:
 
     def fine_states(self, near: Sequence[int]) -> dict[date, str]:
         """What identifies the fine images of a day: their fingerprint, and what was read of it."""
-        read = dict(zip(self.fine_days, self.fine_done[:, near].astype(int).tolist(), strict=True))
+        read = dict(zip(self.fine_days, self.fine_done[:, near].tolist(), strict=True))
         return {day: f"{print_:x} {read.get(day)}" for day, print_ in self.fine_prints.items()}
 
     def coarse_states(self, window: int) -> dict[date, str]:

@@ -204,3 +204,13 @@ def test_missing_assets_and_files_are_told_before_a_run(tmp_path) -> None:
     path.unlink()
     with pytest.raises(CatalogError, match=r"'qa_pixel' of item LC08 .* not on disk: .*qa_pixel"):
         check_items([item], specs, ("red",))
+    with pytest.raises(CatalogError, match=r"not on disk.* so it is with all 2 items"):
+        check_items([item, item.clone()], specs, ("red",))
+
+
+def test_one_bad_item_among_good_ones_is_left_to_reading(tmp_path) -> None:
+    good, bad = make_item("LC08"), make_item("LC09")
+    for name in ("red", "qa_pixel"):
+        (tmp_path / f"{name}.tif").touch()
+        good.add_asset(name, pystac.Asset(str(tmp_path / f"{name}.tif")))
+    check_items([bad, good], {"mine": LANDSAT_C2_L2}, ("red",))

@@ -39,12 +39,12 @@ def make_survey(*, tiles: int = 4, every: int = 5, seed: int = 0) -> Survey:
         fine_days=fine_days,
         fine_clear=clear,
         cloud_distance=np.where(clear > 0, 1500, 0).astype(np.float32),
-        fine_done=np.ones(clear.shape, np.bool_),
+        fine_done=np.ones(clear.shape, np.uint8),
         fine_prints={when: 1000 + at for at, when in enumerate(fine_days)},
         coarse_days=coarse_days,
         coarse_known=known,
         coarse_clear=sky,
-        coarse_done=np.ones(DAYS, np.bool_),
+        coarse_done=np.ones(DAYS, np.uint8),
         coarse_prints={when: 5000 + at for at, when in enumerate(coarse_days)},
     )
 

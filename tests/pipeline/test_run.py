@@ -430,12 +430,13 @@ def test_bad_input_is_one_clear_error_and_nothing_is_written(own: Job, case: str
     assert {path.name for path in own.cube.parent.iterdir()} <= {"own.zarr.lock"}
 
 
-def test_a_missing_asset_is_named_before_anything_is_written(tmp_path: Path) -> None:
+def test_images_that_are_all_missing_are_told_before_anything_is_written(tmp_path: Path) -> None:
     season = make_season(tmp_path / "files")
-    season.image("coarse", day(5)).unlink()
+    for when in season.coarse_days:
+        season.image("coarse", when).unlink()
     job = season.job(start=day(2), end=day(6), cube=tmp_path / "out" / "season.zarr")
 
-    with pytest.raises(CatalogError, match="coarse-2023-05-06"):
+    with pytest.raises(CatalogError, match=r"not on disk.* so it is with all 25 items of coarse"):
         run_here(job)
 
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"season.zarr.lock"}
