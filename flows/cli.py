@@ -240,7 +240,7 @@ def validate(
     methods: Annotated[
         str,
         typer.Option(
-            help="Methods to score, by commas: sa-stf, guided, estarfm, starfm, "
+            help="Methods to score, by commas: sa-stf, guided, starfm, estarfm, fsdaf, fit-fc, "
             "anomaly, linear ...; default: the file's own."
         ),
     ] = "",

@@ -17,7 +17,7 @@ from model.uncertainty import Calibration
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default"
 
-CLASSICAL_HALO: Mapping[str, int] = {"starfm": 25, "estarfm": 25}
+CLASSICAL_HALO: Mapping[str, int] = {"starfm": 25, "estarfm": 25, "fsdaf": 128, "fit-fc": 48}
 """The published methods (``model.classical.peers``): fine pixels that each wants to see around a
 tile."""
 

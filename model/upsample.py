@@ -32,6 +32,13 @@ def bilinear(cells: Array, ratio: int) -> Array:
     return np.asarray(rows @ cells @ cols.T, np.float32)
 
 
+def cubic(cells: Array, ratio: int) -> Array:
+    """Cubic convolution (Keys 1981, a = -1/2); shapes and unknown cells as in ``smooth``."""
+    cells = fill_nearest(cells)
+    rows, cols = (_convolution(n, ratio) for n in cells.shape[-2:])
+    return np.asarray(rows @ cells @ cols.T, np.float32)
+
+
 def nearest(cells: Array, ratio: int) -> Array:
     """Repeat each cell; shapes and unknown cells as in ``smooth``."""
     inner = fill_nearest(cells)[..., COARSE_PAD:-COARSE_PAD, COARSE_PAD:-COARSE_PAD]
@@ -90,4 +97,18 @@ def _interpolation(cells: int, ratio: int) -> Array:
     rows = np.arange(inner.size)
     matrix[rows, left] = 1 - (place - left)
     matrix[rows, left + 1] = place - left
+    return matrix.astype(np.float32)
+
+
+@cache
+def _convolution(cells: int, ratio: int) -> Array:
+    inner = np.arange(COARSE_PAD * ratio, (cells - COARSE_PAD) * ratio)
+    place = (inner + 0.5) / ratio - 0.5
+    left = np.floor(place).astype(int)
+    matrix = np.zeros((inner.size, cells))
+    for tap in (-1, 0, 1, 2):
+        away = np.abs(place - (left + tap))
+        near = 1.5 * away**3 - 2.5 * away**2 + 1
+        far = -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2
+        matrix[np.arange(inner.size), left + tap] = np.where(away <= 1, near, far)
     return matrix.astype(np.float32)

@@ -8,10 +8,17 @@ import numpy as np
 from model.block import Array, Block, Fused
 from model.card import describe
 from model.classical.estarfm import estarfm
+from model.classical.fit_fc import fit_fc
+from model.classical.fsdaf import fsdaf
 from model.classical.pairs import Target
 from model.classical.starfm import starfm
 
-PEERS: Mapping[str, Callable[[Target], Array]] = {"starfm": starfm, "estarfm": estarfm}
+PEERS: Mapping[str, Callable[[Target], Array]] = {
+    "starfm": starfm,
+    "estarfm": estarfm,
+    "fsdaf": fsdaf,
+    "fit-fc": fit_fc,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,3 +66,28 @@ def similar(
             for b in range(len(limit))
         )
     ]
+
+
+def time_shares(
+    coarse: list[np.ndarray], near: list[tuple[int, int]], b: int
+) -> tuple[float, float, float, float]:
+    """ESTARFM's weights of the pair before and after, and the mean changes since them.
+
+    ``coarse``: before, target day, after, on pixels; ``near``: the known pixels of the window.
+    """
+    c0, c1, c2 = (np.mean([image[b, v, u] for v, u in near]) for image in coarse)
+    first, second = 1 / (abs(c1 - c0) + 1e-10), 1 / (abs(c1 - c2) + 1e-10)
+    total = first + second
+    return first / total, second / total, c1 - c0, c1 - c2
+
+
+def combined(block: Block, index: int, pixels: list[tuple[int, int]], first, second) -> np.ndarray:
+    """Two predictions (pixel, band), one from each pair, by ``time_shares``."""
+    coarse = [interpolated(cells, block.ratio) for cells in coarse_images(block, index)]
+    answer = np.zeros((len(pixels), len(block.bands)))
+    for place, (row, col) in enumerate(pixels):
+        near = window(block.known()[index], row, col, 25)
+        for b in range(len(block.bands)):
+            share0, share2, _, _ = time_shares(coarse, near, b)
+            answer[place, b] = share0 * first[place][b] + share2 * second[place][b]
+    return answer

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import linregress
 
 from model.block import Block
-from tests.model.oracles import coarse_images, distance, interpolated, similar, window
+from tests.model.oracles import coarse_images, distance, interpolated, similar, time_shares, window
 
 HALF = 25
 
@@ -15,15 +15,6 @@ def estarfm_at(block: Block, index: int, pixels: list[tuple[int, int]]) -> np.nd
     """(pixel, band) predictions."""
     coarse = [interpolated(cells, block.ratio) for cells in coarse_images(block, index)]
     return np.array([_one(block, index, coarse, pixel) for pixel in pixels])
-
-
-def time_shares(
-    coarse: list[np.ndarray], near: list[tuple[int, int]], b: int
-) -> tuple[float, float, float, float]:
-    """Weights of the pair before and after, and the mean changes since them."""
-    c0, c1, c2 = (np.mean([image[b, v, u] for v, u in near]) for image in coarse)
-    a, z = 1 / (abs(c1 - c0) + 1e-10), 1 / (abs(c1 - c2) + 1e-10)
-    return a / (a + z), z / (a + z), c1 - c0, c1 - c2
 
 
 def _one(block: Block, index: int, coarse: list[np.ndarray], at: tuple[int, int]) -> list[float]:

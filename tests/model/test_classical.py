@@ -12,9 +12,11 @@ from model.card import CLASSICAL_HALO, describe
 from model.fuser import load_fuser
 from tests.model.landscape import cut, make_landscape, some_pixels
 from tests.model.oracles_estarfm import estarfm_at
+from tests.model.oracles_fit_fc import fit_fc_at
+from tests.model.oracles_fsdaf import fsdaf_at
 from tests.model.oracles_starfm import starfm_at
 
-ORACLES = {"starfm": starfm_at, "estarfm": estarfm_at}
+ORACLES = {"starfm": starfm_at, "estarfm": estarfm_at, "fsdaf": fsdaf_at, "fit-fc": fit_fc_at}
 
 
 def fuse(method: str, block: Block) -> np.ndarray:
@@ -25,7 +27,7 @@ def fuse(method: str, block: Block) -> np.ndarray:
 @pytest.mark.parametrize("method", CLASSICAL_HALO)
 def test_it_is_its_published_steps(method: str, bands: int) -> None:
     block = make_landscape(bands=bands, holes=True)
-    pixels = some_pixels(block)
+    pixels = some_pixels(block, 8 if method == "fsdaf" else 30)
     wanted = ORACLES[method](block, 0, pixels)
     rows, cols = np.transpose(pixels)
     np.testing.assert_allclose(fuse(method, block)[0][:, rows, cols].T, wanted, atol=2e-6)
@@ -52,11 +54,11 @@ def test_what_an_unknown_neighbour_holds_in_other_bands_has_no_weight(method: st
 def test_tiles_with_their_halo_agree_with_the_whole(method: str) -> None:
     halo = load_fuser(method).halo
     assert halo == describe(method).halo
-    side = (2 * halo + 72) // 8 * 8
-    block = make_landscape(bands=2, y=side, x=side, holes=True)
+    side = (halo + 80) // 16 * 16
+    block = make_landscape(bands=2, y=side, x=side, ratio=16, holes=True)
     whole = fuse(method, block)
-    for corner in ((0, 0), (halo + 16, halo + 8)):
-        y, x = (slice(at // 8 * 8, at // 8 * 8 + 32) for at in corner)
+    for corner in ((0, 16), (side - 32, side - 48)):
+        y, x = (slice(at, at + 32) for at in corner)
         part = cut(block, y, x, halo=halo)
         assert part.core is not None
         answer = fuse(method, part)
@@ -66,7 +68,7 @@ def test_tiles_with_their_halo_agree_with_the_whole(method: str) -> None:
         assert np.isnan(answer[..., beyond]).all()
 
 
-@pytest.mark.parametrize("method", ["starfm", "estarfm"])
+@pytest.mark.parametrize("method", ["starfm", "estarfm", "fsdaf"])
 def test_a_day_without_coarse_change_since_a_reference_is_that_reference(method: str) -> None:
     block = make_landscape()
     for cells, image in (
@@ -75,6 +77,21 @@ def test_a_day_without_coarse_change_since_a_reference_is_that_reference(method:
     ):
         same = replace(block, coarse=cells[None])
         np.testing.assert_allclose(fuse(method, same)[0], image, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", CLASSICAL_HALO)
+def test_a_field_that_grows_as_its_cells_say_is_predicted(method: str) -> None:
+    """One kind of land, evenly grown by .05: every method says so, to the noise of the sensor."""
+    block = make_landscape(change=0)
+    grown = replace(
+        block,
+        fine_before=np.full_like(block.fine_before, 0.2),
+        fine_after=np.full_like(block.fine_after, 0.4),
+        coarse_before=np.full_like(block.coarse_before, 0.2),
+        coarse=np.full_like(block.coarse, 0.25),
+        coarse_after=np.full_like(block.coarse_after, 0.4),
+    )
+    np.testing.assert_allclose(fuse(method, grown), 0.25, atol=1e-6)
 
 
 def test_numba_is_loaded_only_with_a_method_that_needs_it() -> None:

@@ -5,8 +5,9 @@ import pytest
 
 from model.block import COARSE_PAD
 from model.classical.naive import NAIVE
+from model.classical.thin_plate import thin_plate
 from model.fuser import load_fuser
-from model.upsample import bilinear, smooth
+from model.upsample import bilinear, cubic, smooth
 from tests.model.makers import make_block
 
 
@@ -60,19 +61,20 @@ def test_unknown_inputs_are_unknown_in_the_answer_of_every_method(method: str) -
     np.testing.assert_array_equal(np.isfinite(fuse(method, block)).all(1), expected)
 
 
-@pytest.mark.parametrize("up", [smooth, bilinear])
+@pytest.mark.parametrize("up", [smooth, bilinear, cubic, thin_plate])
 def test_upsampling_keeps_constants_and_does_not_depend_on_the_block(up) -> None:
     rng = np.random.default_rng(0)
     cells = rng.random((2, 14, 15)).astype(np.float32)
-    np.testing.assert_allclose(up(np.full((10, 10), 0.3, np.float32), 16), 0.3, rtol=1e-6)
+    np.testing.assert_allclose(up(np.full((1, 10, 10), 0.3, np.float32), 16), 0.3, rtol=1e-6)
     whole, part = up(cells, 16), up(cells[:, 2:12, 3:13], 16)
     np.testing.assert_allclose(part, whole[:, 32:96, 48:112], atol=1e-6)
 
 
-def test_bilinear_meets_each_cell_at_its_centre() -> None:
-    cells = np.random.default_rng(1).random((9, 9)).astype(np.float32)
-    fine = bilinear(cells, 7)
-    np.testing.assert_allclose(fine[3::7, 3::7], cells[3:-3, 3:-3], atol=1e-6)
+@pytest.mark.parametrize("up", [bilinear, cubic, thin_plate])
+def test_interpolation_meets_each_cell_at_its_centre(up) -> None:
+    cells = np.random.default_rng(1).random((1, 9, 9)).astype(np.float32)
+    fine = up(cells, 7)
+    np.testing.assert_allclose(fine[:, 3::7, 3::7], cells[:, 3:-3, 3:-3], atol=1e-6)
 
 
 def test_unknown_cells_take_the_nearest_known() -> None:
