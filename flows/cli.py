@@ -144,14 +144,20 @@ def plan(region: Region, workers: Workers = None) -> None:
 def explain(
     region: Region,
     day: Annotated[str, typer.Argument(metavar="DATE", help="A day, YYYY-MM-DD.")],
+    tile: Annotated[
+        int | None, typer.Option(min=0, help="One tile, with all candidates and their costs.")
+    ] = None,
 ) -> None:
-    """Say why a day has the references it has, or none, tile by tile."""
+    """Say why a day has the references it has, or none: all tiles by their answer, or one in full.
+
+    The candidates of a `--tile` stand in the order of their cost in days: their distance, what is
+    not clear, clear pixels near clouds, and another season; the pair of least cost is taken.
+    """
     from flows.config import region_job
     from flows.show import lines
-    from pipeline.plan import explain_day
+    from pipeline.explain import explain_day
 
-    wanted = _date(day)
-    lines(out, explain_day(region_job(region), wanted))
+    lines(out, explain_day(region_job(region), _date(day), tile=tile))
 
 
 @app.command()

@@ -80,13 +80,23 @@ class SourceConfig(_Section):
 
 
 class PairsConfig(_Section):
-    """Which Landsat images may serve as the references of a day."""
+    """Which Landsat images serve as the references of a day, and which days are fused from them."""
 
     min_clear: float = Field(default=0.3, gt=0, le=1)
     """Least clear fraction of a tile for its image to be a reference."""
 
     max_span_days: int = Field(default=64, ge=2)
-    """Largest distance between the reference before and the one after, in days."""
+    """Largest distance between the reference before and the one after, in days; a day with one
+    reference alone may be half of that away from it."""
+
+    single_pair: Literal["ignore", "mixed", "all"] = "ignore"
+    """A day with a reference on one side only: ``ignore`` leaves a gap, ``mixed`` fuses it from
+    that one, flagged, and provisional while the other may still come; ``all`` fuses every day from
+    its nearest one alone."""
+
+    observed: Literal["keep", "fuse", "skip"] = "keep"
+    """Clear pixels of the day's own image: ``keep`` them, ``fuse`` these pixels too (to see how
+    the fusion does), or ``skip`` all fusion where the image is clear enough for a reference."""
 
 
 class RegionConfig(_Section):
@@ -198,7 +208,7 @@ class RegionConfig(_Section):
             end=self.end,
             fine=source(self.fine),
             coarse=source(self.coarse),
-            rules=PairRules(min_clear=self.pairs.min_clear, max_span_days=self.pairs.max_span_days),
+            rules=PairRules(**self.pairs.model_dump()),
             method=Method(
                 name=self.method,
                 checkpoint="default" if default else str(base / self.checkpoint),

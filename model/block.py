@@ -33,6 +33,12 @@ class Fused(NamedTuple):
 class Block:
     """The references and the coarse days of one block, surface reflectance, NaN unknown.
 
+    A day with a single reference has it on both sides: the same images and ``day_before ==
+    day_after``, and so the weight of the later one is 0 (``one_sided``).  Then time alone
+    predicts F0, the coarse change is C1 - C0, and every method is its own one-pair form:
+    ``linear`` is a copy, ``delta`` F0 + up(C1 - C0), ``guided`` spreads that change along one
+    guide, and a network is told by the days (it is trained on such examples too).
+
     ``y`` and ``x`` are fine pixels, whole coarse cells; ``row`` and ``col`` are coarse
     cells with ``COARSE_PAD`` more on each side, repeated from the edge where the region
     ends.
@@ -140,6 +146,11 @@ class Block:
             slice(max(y.start - margin, 0), min(y.stop + margin, self.shape[2])),
             slice(max(x.start - margin, 0), min(x.stop + margin, self.shape[3])),
         )
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether there is a single reference, given for both sides."""
+        return self.day_before == self.day_after
 
     def weight(self, day: int) -> float:
         """Share of the later reference in a linear interpolation at ``day``."""

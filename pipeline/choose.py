@@ -3,22 +3,43 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 from pipeline.grid import Grid, Tile
-from pipeline.pairs import Bracket, Gap, bracket, fillers, reference_dates, runs
+from pipeline.job import PairRules
+from pipeline.pairs import (
+    SCORE,
+    Candidate,
+    Gap,
+    bracket,
+    fillers,
+    reference_dates,
+    runs,
+)
 from pipeline.recipe import Recipe, digest
 from pipeline.references import BlockAddress
 from pipeline.survey import Survey
 
 FILLERS = 4
-"""Dates on each side that may fill the holes of a reference.
-
-Four passes of a satellite leave few holes, and a tile-day waits no longer than for four more
-passes before it is final.
-"""
+"""Dates on each side that may fill the holes of a reference: four passes of a satellite leave few
+holes."""
 
 LONGEST = 16
 """Days of a task: its block holds that many answers in memory at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeFrom:
+    """The images a day of a tile is made from."""
+
+    before: tuple[date, ...] = ()
+    """The reference before, then what fills its holes, best first."""
+
+    after: tuple[date, ...] = ()
+    """The same after.  One side alone: the day is fused from a single reference."""
+
+    gap: Gap | None = None
+    """Why there is no reference on either side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +47,66 @@ class Choice:
     """A run of days of a tile that are made from the same images."""
 
     days: tuple[date, ...]
+    made_from: MadeFrom
 
-    before: tuple[date, ...]
-    """The reference before, then what fills its holes, nearest to the days first."""
+    @property
+    def before(self) -> tuple[date, ...]:
+        """See ``MadeFrom``."""
+        return self.made_from.before
 
-    after: tuple[date, ...]
-    """The same after; both are empty where there is no bracket."""
+    @property
+    def after(self) -> tuple[date, ...]:
+        """See ``MadeFrom``."""
+        return self.made_from.after
 
-    gap: Gap | None
-    """Why there is no bracket."""
+    @property
+    def gap(self) -> Gap | None:
+        """See ``MadeFrom``."""
+        return self.made_from.gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """The images of a tile that its days choose from."""
+
+    rules: PairRules
+
+    clear: tuple[Candidate, ...]
+    """Those with any clear pixel and any coarse cell, ascending: they may fill holes."""
+
+    references: tuple[Candidate, ...]
+    """Those fit to be a reference, ascending."""
+
+    coarse_days: frozenset[date]
+    """Days on which any coarse cell is known."""
+
+    whole: frozenset[date]
+    """Fine dates without a hole in the block."""
+
+    enough: frozenset[date]
+    """Days whose own image is all that is asked for."""
+
+    def chosen(self, day: date) -> MadeFrom:
+        """What a day is made from; it depends on no other day's."""
+        if day in self.enough:
+            return MadeFrom(gap=Gap.OBSERVED)
+        span = self.rules.max_span_days
+        found = bracket(
+            day,
+            self.references,
+            max_span_days=span,
+            coarse_days=self.coarse_days,
+            single_pair=self.rules.single_pair,
+        )
+        if isinstance(found, Gap):
+            return MadeFrom(gap=found)
+        holes = not self.whole.issuperset(found.dates)
+        usable = self.clear if holes else ()
+        before, after = fillers(found, day, usable, max_span_days=span, most=FILLERS)
+        return MadeFrom(before=before, after=after)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TileView:
     """A survey as one tile sees it."""
 
@@ -45,6 +114,7 @@ class TileView:
     tile: Tile
 
     fine_clear: Mapping[date, float]
+    cloud_distance: Mapping[date, float]
     coarse_known: Mapping[date, float]
 
     whole: frozenset[date]
@@ -67,44 +137,53 @@ class TileView:
 
     def choices(self) -> Iterator[Choice]:
         """Every target day, in runs that share their images."""
-        rules, clear = self.recipe.job.rules, self.clear_dates
-        references = reference_dates(self.fine_clear, self.coarse_known, min_clear=rules.min_clear)
-        coarse_days = {day for day, share in self.coarse_known.items() if share > 0}
-        found = {
-            day: bracket(
-                day, references, max_span_days=rules.max_span_days, coarse_days=coarse_days
-            )
-            for day in self.recipe.job.days
-        }
-        for days in runs(found, breaks=clear, longest=LONGEST):
-            pair = found[days[0]]
-            if isinstance(pair, Gap):
-                yield Choice(days=days, before=(), after=(), gap=pair)
-            else:
-                before, after = self._sides(pair, days, clear)
-                yield Choice(days=days, before=before, after=after, gap=None)
+        made_from = {day: self.images.chosen(day) for day in self.recipe.job.days}
+        for days in runs(made_from, longest=LONGEST):
+            yield Choice(days=days, made_from=made_from[days[0]])
 
-    @property
-    def clear_dates(self) -> tuple[date, ...]:
-        """Dates on which any pixel of the tile is seen clear."""
-        return tuple(day for day, share in self.fine_clear.items() if share > 0)
+    @cached_property
+    def images(self) -> Images:
+        """What there is to choose from."""
+        return self._images(self.coarse_known, ())
 
-    def _sides(
-        self, pair: Bracket, days: Sequence[date], clear: Sequence[date]
-    ) -> tuple[tuple[date, ...], tuple[date, ...]]:
-        if {pair.before, pair.after} <= self.whole:
-            return (pair.before,), (pair.after,)
-        # All dates together stay within the span: so no image outside the searched period,
-        # which ends one span after the last target day, can ever matter.
-        span = self.recipe.job.rules.max_span_days
-        reach = timedelta(days=span)
-        usable = [
-            day
-            for day in clear
-            if pair.after - reach <= day <= pair.before + reach
-            and self.coarse_known.get(day, 0) > 0
-        ]
-        return fillers(pair, days, usable, max_span_days=span, most=FILLERS)
+    @cached_property
+    def _images_to_come(self) -> Images:
+        # The best that can still happen: the last fine images, which wait for coarse ones around
+        # them, get them, and the day after the horizon brings a cloudless image.  One that comes
+        # later costs more and reaches less far back, one under cloud costs more: whatever this
+        # world does not choose, no world to come will.
+        window = timedelta(days=self.recipe.job.coarse_fill_days)
+        waiting = {day: 1.0 for day in self.fine_clear if self.horizon - window < day}
+        best = Candidate(
+            day=self.horizon + timedelta(days=1), clear=1.0, cloud_distance=SCORE.cloud_reach_m
+        )
+        return self._images({**self.coarse_known, **waiting}, (best,))
+
+    def _images(self, coarse_known: Mapping[date, float], imagined: Sequence[Candidate]) -> Images:
+        rules, shares = self.recipe.job.rules, self.fine_clear
+        days = reference_dates(shares, coarse_known, min_clear=rules.min_clear)
+        taken = {one.day for one in imagined}
+        clear = [self.candidate(day) for day, share in shares.items() if share and day not in taken]
+        candidates = sorted([*clear, *imagined], key=lambda one: one.day)
+        fit = taken.union(days)
+        return Images(
+            rules=rules,
+            clear=tuple(one for one in candidates if one.day in taken or coarse_known.get(one.day)),
+            references=tuple(one for one in candidates if one.day in fit),
+            coarse_days=frozenset(day for day, share in self.coarse_known.items() if share),
+            whole=self.whole,
+            enough=frozenset(day for day, share in shares.items() if self._is_enough(share)),
+        )
+
+    def _is_enough(self, share: float) -> bool:
+        rules = self.recipe.job.rules
+        return rules.observed == "skip" and share >= rules.min_clear
+
+    def candidate(self, day: date) -> Candidate:
+        """A fine day as one to choose."""
+        return Candidate(
+            day=day, clear=self.fine_clear[day], cloud_distance=self.cloud_distance[day]
+        )
 
     def address(self, choice: Choice, *, halo: int) -> BlockAddress:
         """Where and when to read what a choice with a bracket is made from."""
@@ -119,23 +198,25 @@ class TileView:
             coarse_fill_days=self.recipe.job.coarse_fill_days,
         )
 
+    def kept(self, day: date) -> bool:
+        """Whether pixels of the day's own image are written."""
+        return bool(self.fine_clear.get(day)) and self.recipe.job.rules.observed != "fuse"
+
     def provisional(self, choice: Choice, day: date) -> bool:
         """Whether images that are still to come, or could not be read, may change the day."""
-        job, horizon = self.recipe.job, self.horizon
+        job = self.recipe.job
         window = timedelta(days=job.coarse_fill_days)
-        span = timedelta(days=job.rules.max_span_days)
-        if any(abs(day - other) <= span + window for other in self.unread):
+        reach = timedelta(days=job.rules.max_span_days) + window
+        if any(abs(day - other) <= reach for other in self.unread):
             return True
-        if choice.gap is not None:
-            # Only the observation is there; a reference to come, or coarse cells, adds the rest.
-            lacks_reference = choice.gap in (Gap.NONE_AFTER, Gap.TOO_FAR)
-            return day + window + (span if lacks_reference else timedelta()) > horizon
-        if max(day, *choice.after) + window > horizon:
+        if choice.gap is Gap.OBSERVED or day + reach < self.horizon:
+            return False
+        if max((day, *choice.after)) + window > self.horizon:
             return True
-        # Up to the span another date may come, or get its coarse image, and fill a hole.
-        has_holes = not {choice.before[0], choice.after[0]} <= self.whole
-        wants_more = len(choice.after) <= FILLERS
-        return has_holes and wants_more and choice.before[0] + span + window > horizon
+        to_come = self._images_to_come.chosen(day)
+        # Two reasons for a gap are the same bytes (``identity``), but for coarse cells, and those
+        # of the day are all there by now.
+        return (to_come.before, to_come.after) != (choice.before, choice.after)
 
     def identity(self, choice: Choice, day: date, *, provisional: bool) -> int:
         """64 bits that stand for everything that determines the bytes of the tile-day.
@@ -144,13 +225,15 @@ class TileView:
         images of the day, its references and fillers, and the coarse days around each.
         """
         used = (day, *choice.before, *choice.after)
+        fine = [self.fine_states.get(other) for other in used]
         parts = [
             self.tile.index,
             [other.toordinal() for other in used],
             len(choice.before),
-            choice.gap is Gap.NO_COARSE,  # the other gaps are one bit in the cube
+            # The other gaps are one bit in the cube.
+            choice.gap if choice.gap in (Gap.NO_COARSE, Gap.OBSERVED) else None,
             provisional,
-            [self.fine_states.get(other) for other in used],
+            fine if self.kept(day) or not self.fine_clear.get(day) else ["replaced", *fine[1:]],
             [self.coarse_states.get(other) for other in used] if choice.gap is None else None,
         ]
         return self.recipe.code << 32 | int.from_bytes(digest(parts, 4), "big")
@@ -166,6 +249,7 @@ def views(recipe: Recipe, survey: Survey) -> Iterator[TileView]:
             recipe=recipe,
             tile=tile,
             fine_clear=survey.fine_shares(tile.index),
+            cloud_distance=survey.cloud_distances(tile.index),
             coarse_known=survey.coarse_shares(tile.index),
             whole=survey.whole(near),
             unread=survey.unread(near),

@@ -47,6 +47,7 @@ class Status(IntEnum):
     NONE_BEFORE = 11
     NONE_AFTER = 12
     TOO_FAR = 13
+    OBSERVED = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

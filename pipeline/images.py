@@ -53,11 +53,16 @@ class FineImages:
             self._images[day] = self._read(day)
         return self._images[day]
 
-    def _read(self, day: date) -> FineImage:
+    def nothing(self, day: date) -> FineImage:
+        """As ``read`` of a day without an image."""
         image = np.full((len(self._bands), *self._shape), np.nan, np.float32)
+        return image, np.zeros(self._shape, np.bool_), np.zeros(self._shape, np.uint8)
+
+    def _read(self, day: date) -> FineImage:
         clear = self.clear(day)
         if not clear.any():
-            return image, clear, np.zeros(self._shape, np.uint8)
+            return self.nothing(day)
+        image = np.empty((len(self._bands), *self._shape), np.float32)
         place = self._place[day_number(day)]
         for target, band in zip(image, self._bands, strict=True):
             target[...] = unpack(read_day(band, place, self._at))

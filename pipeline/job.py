@@ -13,6 +13,7 @@ from typing import Any, Literal
 from model.card import MethodCard, describe
 from pipeline.cube import daily
 from pipeline.grid import Grid
+from pipeline.pairs import Observed, SinglePair
 from pipeline.store import inputs_folder
 
 
@@ -42,13 +43,22 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairRules:
-    """Which fine dates may serve as references of a tile."""
+    """Which fine dates may serve as references of a tile, and which days are made from them."""
 
     min_clear: float = 0.3
     """Least clear fraction of the tile."""
 
     max_span_days: int = 64
     """Largest distance between the two references of a day."""
+
+    single_pair: SinglePair = "ignore"
+    """Days with a reference on one side only: ``ignore`` leaves a gap, ``mixed`` fuses them from
+    that one, ``all`` fuses every day from its nearest one."""
+
+    observed: Observed = "keep"
+    """Days with a clear fine image of their own: ``keep`` its clear pixels, ``fuse`` them too as
+    if there were none, or ``skip`` the fusion of a tile-day that is clear enough for a
+    reference."""
 
     def __post_init__(self) -> None:
         if not 0 < self.min_clear <= 1:

@@ -1,10 +1,15 @@
 """Which fine images a day is fused from, and why when there are none.  Dates only, no pixels."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from math import inf
+from typing import Literal
+
+SinglePair = Literal["ignore", "mixed", "all"]
+Observed = Literal["keep", "fuse", "skip"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,7 @@ class Gap(StrEnum):
     NONE_BEFORE = "no clear reference before"
     NONE_AFTER = "no clear reference after"
     TOO_FAR = "references too far apart"
+    OBSERVED = "observed well enough, not to be fused"
 
     @property
     def status(self) -> int:
@@ -53,16 +59,62 @@ class Gap(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bracket:
-    """The references of a target date, one on each side."""
+class Candidate:
+    """A fine image of a tile, as far as choosing goes."""
 
-    before: date
-    after: date
+    day: date
+
+    clear: float
+    """Share of the tile's pixels that are clear."""
+
+    cloud_distance: float
+    """Metres from them to the others, see ``mask.clearness``."""
+
+    penalty: float = field(init=False)
+    """What its clouds cost, in days of distance."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "penalty", self.cloud + self.near_cloud)
 
     @property
-    def span(self) -> int:
-        """Days from one reference to the other."""
-        return (self.after - self.before).days
+    def cloud(self) -> float:
+        """Days for what is not clear."""
+        return _eighths(SCORE.cloud * (1 - self.clear))
+
+    @property
+    def near_cloud(self) -> float:
+        """Days for clear pixels near clouds."""
+        near = 1 - min(self.cloud_distance / SCORE.cloud_reach_m, 1)
+        return _eighths(SCORE.near_cloud * near)
+
+    def cost(self, target: date) -> float:
+        """How far the image is from being the best for ``target``, in days."""
+        days = abs((self.day - target).days)
+        return days + season(days) + self.penalty
+
+
+def season(days: int) -> int:
+    """Days to add for another season of growth.  Convex, so that choices follow the days: as the
+    target moves on, neither reference ever moves back."""
+    return max(0, days - SCORE.season_days)
+
+
+def _eighths(days: float) -> float:
+    # Exact in binary, hence sums are exact too and a tie is a tie on any machine.
+    return round(days * 8) / 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bracket:
+    """The references of a target date, one on each side, or a single one."""
+
+    before: date | None
+    after: date | None
+
+    @property
+    def dates(self) -> tuple[date, ...]:
+        """The one or two references."""
+        return tuple(day for day in (self.before, self.after) if day is not None)
 
 
 def reference_dates(
@@ -83,12 +135,18 @@ def reference_dates(
 
 def bracket(
     target: date,
-    references: Sequence[date],
+    references: Sequence[Candidate],
     *,
     max_span_days: int,
     coarse_days: Container[date],
+    single_pair: SinglePair = "ignore",
 ) -> Bracket | Gap:
-    """Pick the nearest reference on each side of ``target``.
+    """The references that cost least for ``target``: one on each side, or a single one.
+
+    Two may be ``max_span_days`` apart, and of such pairs the one of least cost is taken, the
+    nearer of equals.  A single one may be half of that away, as no day is farther from the nearer
+    of two.  ``single_pair``: ``ignore`` takes pairs alone, ``mixed`` a single one where there is
+    no pair, ``all`` a single one always.
 
     ``references`` are ascending (``reference_dates``), ``coarse_days`` those on which the tile
     has any coarse cell.  A reference on the target date itself is never used: its clear pixels
@@ -96,113 +154,93 @@ def bracket(
     """
     if target not in coarse_days:
         return Gap.NO_COARSE
-    i, j = bisect_left(references, target), bisect_right(references, target)
+    at = [one.day for one in references]
+    i, j = bisect_left(at, target), bisect_right(at, target)
+    reach = timedelta(days=max_span_days)
+    before = references[bisect_left(at, target - reach) : i]
+    after = references[j : bisect_right(at, target + reach)]
+    found = None
+    if single_pair != "all":
+        found = _pair(target, before, after, reach)
+    if found is None and single_pair != "ignore":
+        found = _single(target, before, after, max_span_days // 2)
+    if found is not None:
+        return found
     if i == 0:
         return Gap.NONE_BEFORE
-    if j == len(references):
-        return Gap.NONE_AFTER
-    found = Bracket(before=references[i - 1], after=references[j])
-    return found if found.span <= max_span_days else Gap.TOO_FAR
+    return Gap.NONE_AFTER if j == len(at) else Gap.TOO_FAR
+
+
+def _pair(
+    target: date, before: Sequence[Candidate], after: Sequence[Candidate], reach: timedelta
+) -> Bracket | None:
+    """One step along each side: a later date before leaves more of those after within reach."""
+    found, least = None, inf
+    best, cheapest, place = None, inf, 0
+    for one in before:
+        while place < len(after) and after[place].day - one.day <= reach:
+            if (cost := after[place].cost(target)) < cheapest:
+                best, cheapest = after[place], cost
+            place += 1
+        if best is not None and (total := one.cost(target) + cheapest) <= least:
+            found, least = Bracket(before=one.day, after=best.day), total
+    return found
+
+
+def _single(
+    target: date, before: Sequence[Candidate], after: Sequence[Candidate], reach: int
+) -> Bracket | None:
+    near = [one for one in (*reversed(before), *after) if abs((one.day - target).days) <= reach]
+    if not near:
+        return None
+    day = min(near, key=lambda one: one.cost(target)).day
+    return Bracket(before=day, after=None) if day < target else Bracket(before=None, after=day)
 
 
 def fillers(
     found: Bracket,
-    days: Sequence[date],
-    clear_dates: Collection[date],
+    target: date,
+    clear: Iterable[Candidate],
     *,
     max_span_days: int,
     most: int,
 ) -> tuple[tuple[date, ...], tuple[date, ...]]:
-    """The references of a run of ``days``, each followed by the dates that may fill its holes.
+    """The references before and after ``target``, each followed by what may fill its holes.
 
-    ``clear_dates`` are all dates on which any pixel of the tile is clear.  The ``most`` nearest
-    to the days are taken on each side, at most ``max_span_days`` from the reference they help.
-    A partly clear date between the reference and the days is nearer in time, so it comes
-    before the dates beyond the reference; one among the days themselves is on both sides and
-    on neither, so it is left out (``runs`` cuts there).
+    ``clear`` are all dates on which any pixel of the tile is clear.  On each side the ``most`` of
+    least cost are taken, at most ``max_span_days`` from the reference of the other side; of a
+    single reference those of its side, at most half of that from it.  So no image farther than
+    ``max_span_days`` from a day ever matters to it.
     """
-    first, last = min(days), max(days)
+    first, last = min(found.dates), max(found.dates)
+    reach = timedelta(days=max_span_days if first < last else max_span_days // 2)
+    near = [one for one in clear if last - reach <= one.day <= first + reach]
 
-    def near(reference: date, dates: list[date]) -> tuple[date, ...]:
-        usable = [day for day in dates if abs((day - reference).days) <= max_span_days]
-        return (reference, *[day for day in usable if day != reference][:most])
+    def side(reference: date | None, days: Iterable[Candidate]) -> tuple[date, ...]:
+        if reference is None:
+            return ()
+        others = [one for one in days if one.day != reference]
+        others.sort(key=lambda one: (one.cost(target), abs((one.day - target).days)))
+        return (reference, *[one.day for one in others[:most]])
 
-    earlier = sorted((day for day in clear_dates if day < first), reverse=True)
-    later = sorted(day for day in clear_dates if day > last)
-    return near(found.before, earlier), near(found.after, later)
+    return (
+        side(found.before, (one for one in near if one.day < target)),
+        side(found.after, (one for one in near if one.day > target)),
+    )
 
 
-def runs(
-    brackets: Mapping[date, Bracket | Gap], *, breaks: Collection[date], longest: int = 16
-) -> list[tuple[date, ...]]:
-    """Cut the days into runs of consecutive days that share their bracket (or their gap).
-
-    At each day of ``breaks``, the dates with any clear pixel, a run ends before and another
-    begins after: then every such date lies on one side of all other days and may fill holes.
-    """
+def runs(made_from: Mapping[date, object], *, longest: int = 16) -> list[tuple[date, ...]]:
+    """Cut the days into runs of consecutive days that are made from the same images."""
     cut: list[list[date]] = []
-    for day in sorted(brackets):
+    for day in sorted(made_from):
         last = cut[-1][-1] if cut else None
         if (
             last is not None
             and day - last == timedelta(days=1)
-            and brackets[day] == brackets[last]
-            and not {day, last} & set(breaks)
+            and made_from[day] == made_from[last]
             and len(cut[-1]) < longest
         ):
             cut[-1].append(day)
         else:
             cut.append([day])
     return [tuple(run) for run in cut]
-
-
-def explain(
-    target: date,
-    fine_clear: Mapping[date, float],
-    coarse_known: Mapping[date, float],
-    *,
-    min_clear: float,
-    max_span_days: int,
-) -> str:
-    """Say in a few lines why ``target`` is or is not fused over a tile, and from what."""
-    references = reference_dates(fine_clear, coarse_known, min_clear=min_clear)
-    coarse_days = {day for day, share in coarse_known.items() if share > 0}
-    found = bracket(target, references, max_span_days=max_span_days, coarse_days=coarse_days)
-    lines = []
-    if (seen := fine_clear.get(target, 0.0)) > 0:
-        lines.append(f"fine image of the day: {seen:.0%} clear, kept as observed")
-    if isinstance(found, Bracket):
-        lines.append(
-            f"fused from {found.before} ({(target - found.before).days} days before) and "
-            f"{found.after} ({(found.after - target).days} days after), {found.span} days apart"
-        )
-    else:
-        lines.append(f"not fused: {found.value}")
-        lines.append(_cure(found, target, references, max_span_days))
-    lines.append(f"coarse cells known that day: {coarse_known.get(target, 0.0):.0%}")
-    for day in sorted(fine_clear, key=lambda day: abs((day - target).days)):
-        if day == target or day in references or abs((day - target).days) > max_span_days:
-            continue
-        clear, coarse = fine_clear[day], coarse_known.get(day, 0.0)
-        lacks = f"{clear:.0%} clear" if clear < min_clear else f"coarse cells known {coarse:.0%}"
-        lines.append(f"passed over as a reference: {day} ({lacks}, needs {min_clear:.0%})")
-    return "\n".join(lines)
-
-
-def _cure(gap: Gap, target: date, references: Sequence[date], max_span_days: int) -> str:
-    match gap:
-        case Gap.NO_COARSE:
-            return "no coarse cell of the tile is known that day or near enough to fill it"
-        case Gap.NONE_BEFORE:
-            first = f"the first is {references[0]}" if references else "there is none at all"
-            return f"of the references {first}; start the search earlier or lower pairs.min_clear"
-        case Gap.NONE_AFTER:
-            last = f"the last is {references[-1]}" if references else "there is none at all"
-            return f"of the references {last}; wait for the next image or lower pairs.min_clear"
-        case Gap.TOO_FAR:
-            before = references[bisect_left(references, target) - 1]
-            after = references[bisect_right(references, target)]
-            return (
-                f"{before} and {after} are {(after - before).days} days apart, more than "
-                f"pairs.max_span_days = {max_span_days}"
-            )

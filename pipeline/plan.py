@@ -12,7 +12,7 @@ from typing import Any, Self
 from pipeline.choose import Choice, TileView, views
 from pipeline.cube import Status
 from pipeline.job import Job
-from pipeline.pairs import Gap, explain
+from pipeline.pairs import Gap
 from pipeline.recipe import Recipe, make_recipe, plan_path, write_json
 from pipeline.store import CubeError, Tables, read_tables
 from pipeline.survey import NotIngestedError, Survey
@@ -301,29 +301,13 @@ def _wanted(view: TileView, choice: Choice, day: date, coarse_valid: float) -> _
     if day in view.failed:
         # The day's own image cannot be read: better nothing than a fusion over an observation.
         status, identity = Status.FAILED, 0
-    elif choice.gap is not None and not view.fine_clear.get(day):
+    elif choice.gap is not None and not view.kept(day):
         status, identity = Status(choice.gap.status), 0
     else:
         late = view.provisional(choice, day)
         status = Status.PROVISIONAL if late else Status.FINAL
         identity = view.identity(choice, day, provisional=late)
     return _TileDay(day=day, status=status, identity=identity, coarse_valid=coarse_valid)
-
-
-def explain_day(job: Job, day: date) -> list[str]:
-    """Why a day is or is not fused, tile by tile.  Raises NotIngestedError."""
-    survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
-    return [
-        f"tile {tile.index} (row {tile.row}, column {tile.col}): "
-        + explain(
-            day,
-            survey.fine_shares(tile.index),
-            survey.coarse_shares(tile.index),
-            min_clear=job.rules.min_clear,
-            max_span_days=job.rules.max_span_days,
-        )
-        for tile in job.grid.tiles
-    ]
 
 
 def _periods(days: Sequence[date]) -> str:

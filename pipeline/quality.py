@@ -24,7 +24,8 @@ class Quality(IntFlag):
     PROVISIONAL = 8
     """Images still to come may change it."""
     ONE_SIDED = 16
-    """A reference was missing here and was made from an image of the other side."""
+    """Made from images of one side of the day alone: all of it, or here a reference was missing
+    and was made from an image of the other side."""
     COARSE_FILLED = 32
     """The coarse cell was cloudy, that day or on a reference date, and filled in time."""
     REFERENCE_FILLED = 64
@@ -40,12 +41,14 @@ class Quality(IntFlag):
     """Not produced: no clear fine image near enough."""
     NO_COARSE = 8192
     """Not produced: the coarse cell is unknown, that day or on a reference date."""
+    SKIPPED = 16384
+    """Not produced: the day's own image was clear enough, and no fusion of such days was asked."""
 
 
 MEANINGS = (
     "produced observed_fine_same_day fused provisional one_sided_reference "
     "coarse_cloudy_filled reference_gap_filled out_of_range_clipped water snow "
-    "high_aerosol_or_low_quality_input misregistration no_reference no_coarse"
+    "high_aerosol_or_low_quality_input misregistration no_reference no_coarse skipped"
 )
 """CF ``flag_meanings``, in the order of the bits."""
 

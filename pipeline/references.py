@@ -40,6 +40,10 @@ from pipeline.quality import Quality, flag
 _NEVER = -(10**6)
 """Day number of a pixel that no date could fill."""
 
+_REASONS = {Gap.NO_COARSE: Quality.NO_COARSE, Gap.OBSERVED: Quality.SKIPPED}
+"""Why a pixel is missing where there is no reference; of the other gaps the quality word says only
+that there is none."""
+
 _SPREAD_FLOOR = 0.01
 _SAMPLE = 200_000
 """Pixels a band and day that the region's statistics look at."""
@@ -58,17 +62,20 @@ class BlockAddress:
     before: tuple[date, ...]
     """The reference before the days, then the dates that may fill its holes, in that order."""
     after: tuple[date, ...]
-    """The same after the days; both are empty where there is no bracket."""
+    """The same after the days.  One side alone: the days are fused from a single reference."""
     gap: Gap | None = None
     """Why there is no bracket; it names the pixels that are not observed."""
     coarse_fill_days: int
     """Days within which a cloudy coarse cell is filled."""
+    own_images: bool = True
+    """Whether the clear pixels of the days' own images are read, to be kept."""
 
     def __post_init__(self) -> None:
-        if bool(self.before) != bool(self.after) or bool(self.before) == (self.gap is not None):
+        if bool(self.before or self.after) == (self.gap is not None):
             raise ValueError(
                 f"tile {self.tile.index}, {self.days[0]}: references before {self.before} and "
-                f"after {self.after} with gap {self.gap}; give both sides, or a gap and neither"
+                f"after {self.after} with gap {self.gap}; give one or both sides, or a gap and "
+                "neither"
             )
         if wrong := [day for day in self.before if day >= self.days[0]] + [
             day for day in self.after if day <= self.days[-1]
@@ -88,7 +95,7 @@ class BlockInputs:
     core: Window
     """(y, x) of the tile inside the block."""
     block: Block | None
-    """What a method is given; None where there is no bracket."""
+    """What a method is given; None where there is no reference."""
     observed: Float
     """(time, band, y, x) fine reflectance of the day itself, NaN where not clear."""
     clear: Bool
@@ -206,21 +213,27 @@ def read_block(
         slice(tile.y.start - y.start, tile.y.stop - y.start),
         slice(tile.x.start - x.start, tile.x.stop - x.start),
     )
-    observed, clear, surface = map(np.stack, zip(*map(own.read, where.days), strict=True))
+    images = map(own.read if where.own_images else own.nothing, where.days)
+    observed, clear, surface = map(np.stack, zip(*images, strict=True))
     block = None
     if_observed = _surface_bits(surface) | flag(clear, Quality.PRODUCED | Quality.OBSERVED)
     if_fused = np.zeros_like(if_observed)
     if where.gap is not None:
-        reason = Quality.NO_COARSE if where.gap is Gap.NO_COARSE else Quality.NO_REFERENCE
+        reason = _REASONS.get(where.gap, Quality.NO_REFERENCE)
         if_missing = np.full_like(if_observed, reason.value)
         age = np.full(clear.shape, 255, np.uint8)
     else:
-        coarse.fill((*where.days, where.before[0], where.after[0]))
-        before = _reference(fine, coarse, where.before, where.after, grid.ratio)
-        after = _reference(fine, coarse, where.after, where.before, grid.ratio)
-        images, clouds = zip(*(coarse.image(day) for day in where.days), strict=True)
+        # A single reference stands on both sides (``model.Block``).
+        first, last = where.before or where.after, where.after or where.before
+        coarse.fill((*where.days, first[0], last[0]))
+        if first is last:
+            before = after = _reference(fine, coarse, first, (), grid.ratio)
+        else:
+            before = _reference(fine, coarse, first, last, grid.ratio)
+            after = _reference(fine, coarse, last, first, grid.ratio)
+        cells, clouds = zip(*(coarse.image(day) for day in where.days), strict=True)
         (coarse_before, cloud_before), (coarse_after, cloud_after) = (
-            coarse.image(side[0]) for side in (where.before, where.after)
+            coarse.image(side[0]) for side in (first, last)
         )
         block = Block(
             bands=where.bands,
@@ -228,9 +241,9 @@ def read_block(
             fine_after=after.image,
             coarse_before=coarse_before,
             coarse_after=coarse_after,
-            coarse=np.stack(images),
-            day_before=day_number(where.before[0]),
-            day_after=day_number(where.after[0]),
+            coarse=np.stack(cells),
+            day_before=day_number(first[0]),
+            day_after=day_number(last[0]),
             days=tuple(map(day_number, where.days)),
             ratio=grid.ratio,
             origin=grid.origin(y.start, x.start),
@@ -318,7 +331,7 @@ def _words(
     fused = (
         np.uint16(Quality.PRODUCED | Quality.FUSED)
         | _surface_bits(nearer | poor)
-        | flag((before.other_side | after.other_side)[y, x], Quality.ONE_SIDED)
+        | flag((before.other_side | after.other_side)[y, x] | block.one_sided, Quality.ONE_SIDED)
         | flag((before.filled | after.filled)[y, x], Quality.REFERENCE_FILLED)
         | flag(_on_pixels(cloudy, block.ratio)[:, y, x], Quality.COARSE_FILLED)
     )

@@ -144,7 +144,8 @@ def _panels(job: Job, day: date) -> DayPanels:
         assert cells.shape[1:] == (rows.stop - rows.start, cols.stop - cols.start)
         coarse[at] = cells.repeat(job.grid.ratio, 1).repeat(job.grid.ratio, 2)
         anomaly[at] = load_fuser("anomaly").fuse(block).reflectance[0]
-        dates.append((choice.before[0], choice.after[0]))
+        first, last = choice.before or choice.after, choice.after or choice.before
+        dates.append((first[0], last[0]))
     if not dates:
         raise ValueError(f"no tile of {job.cube} was fused on {day}: there is nothing to show")
     firsts, lasts = zip(*dates, strict=True)

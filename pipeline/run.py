@@ -222,8 +222,8 @@ def _record(cube: Path, report: FuseReport, *, model_sha: int) -> None:
     write_tables(
         cube,
         {
-            "ref_prev": day_number(task.before[0]) if bracketed else 0,
-            "ref_next": day_number(task.after[0]) if bracketed else 0,
+            "ref_prev": day_number(task.before[0]) if task.before else 0,
+            "ref_next": day_number(task.after[0]) if task.after else 0,
             "coarse_valid": np.array(task.coarse_valid, np.float32),
             "plan_hash": np.array(task.hashes, np.uint64),
             "model_sha": np.uint64(model_sha if bracketed else 0),

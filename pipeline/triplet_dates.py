@@ -14,6 +14,8 @@ from pipeline.grid import Tile
 from pipeline.images import day_axis, open_input, read_array
 from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError
+from pipeline.mask import clearness
+from pipeline.pairs import SCORE
 from pipeline.recipe import Recipe
 from pipeline.references import BlockAddress, coarse_known
 from pipeline.survey import Survey
@@ -74,6 +76,9 @@ class WindowDates:
     fine_clear: NDArray[np.float32]
     """(time, window) share of the pixels."""
 
+    cloud_distance: NDArray[np.float32]
+    """(time, window) metres from the clear pixels to the others, see ``mask.clearness``."""
+
     coarse: tuple[Mapping[date, float], ...]
     """Of each window the share of its coarse cells that are known on each day."""
 
@@ -82,13 +87,16 @@ class WindowDates:
         """From the masks of the input cubes.  Raises NotIngestedError."""
         survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
         root = open_input(job.inputs, "fine")
-        share = np.zeros((len(survey.fine_days), len(parts)), np.float32)
+        seen = np.zeros((len(survey.fine_days), len(parts), 2), np.float32)
+        step = job.grid.fine.resolution
+        windows, pixel_m = [(part.y, part.x) for part in parts], (abs(step.y), abs(step.x))
         for place, done in enumerate(survey.fine_done):
             clear = read_array(root, "clear", place) != 0
             for tile in job.grid.tiles:
                 if not done[tile.index]:  # an image that could not be read, or not yet
                     clear[tile.y, tile.x] = False
-            share[place] = [clear[part.y, part.x].mean() for part in parts]
+            if clear.any():
+                seen[place] = clearness(clear, windows, pixel_m, SCORE.cloud_reach_m)
         days, known, _ = coarse_known(job.inputs, coarse_fill_days=job.coarse_fill_days)
         cells = [job.grid.coarse_window(part.y, part.x) for part in parts]
         return cls(
@@ -96,7 +104,8 @@ class WindowDates:
             bands=open_inputs(job.inputs).bands,
             windows=parts,
             fine_days=tuple(map(day_date, day_axis(root))),
-            fine_clear=share,
+            fine_clear=seen[..., 0],
+            cloud_distance=seen[..., 1],
             coarse=tuple(
                 dict(zip(days, known[:, y, x].mean((1, 2)).tolist(), strict=True)) for y, x in cells
             ),
@@ -109,9 +118,11 @@ class WindowDates:
 
     def addresses(self, target: date, helpers: Collection[date]) -> Iterator[BlockAddress]:
         """The blocks of a target, made from ``helpers`` other than itself."""
-        # Only the choice of dates is asked of this recipe, which no statistics enter.
+        # Only the choice of dates is asked of this recipe, which no statistics enter.  Training
+        # wants both sides, whatever days the region fuses.
+        rules = replace(self.job.rules, single_pair="ignore", observed="keep")
         recipe = Recipe(
-            job=replace(self.job, start=target, end=target),
+            job=replace(self.job, start=target, end=target, rules=rules),
             bands=self.bands,
             halo=0,
             sha="",
@@ -122,6 +133,7 @@ class WindowDates:
         for window, coarse in zip(self.windows, self.coarse, strict=True):
             if not self.fine_clear[at, window.index]:
                 continue
+            away = self.cloud_distance[:, window.index]
             clear = {
                 day: float(share)
                 for day, share in zip(self.fine_days, self.fine_clear[:, window.index], strict=True)
@@ -131,6 +143,7 @@ class WindowDates:
                 recipe=recipe,
                 tile=window,
                 fine_clear=clear,
+                cloud_distance=dict(zip(self.fine_days, away.tolist(), strict=True)),
                 coarse_known=coarse,
                 whole=frozenset(day for day, share in clear.items() if share == 1),
                 unread=frozenset(),

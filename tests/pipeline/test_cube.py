@@ -100,10 +100,10 @@ def test_words_stay_integers_and_references_become_dates_when_opened(cube) -> No
 def test_flags_are_told_in_the_attributes_bit_by_bit(cube) -> None:
     opened = xr.open_zarr(cube)
     quality, status = opened["quality"].attrs, opened["status"].attrs
-    assert quality["flag_masks"] == [1 << n for n in range(14)]
-    assert len(quality["flag_meanings"].split()) == len(Quality) == 14
+    assert quality["flag_masks"] == [1 << n for n in range(15)]
+    assert len(quality["flag_meanings"].split()) == len(Quality) == 15
     assert MEANINGS.split()[Quality.NO_COARSE.bit_length() - 1] == "no_coarse"
-    assert status["flag_values"] == [0, 1, 2, 3, 4, 10, 11, 12, 13]
+    assert status["flag_values"] == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
     assert status["flag_meanings"].split()[5] == Status(10).name.lower()
 
 

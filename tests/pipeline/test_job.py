@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.job import Job, JobError, Method, PairRules, Source
-from pipeline.pairs import Bracket, bracket
+from pipeline.pairs import Bracket, Candidate, bracket
 from tests.synthetic import day, make_grid
 
 
@@ -43,10 +43,19 @@ def test_the_searched_period_holds_every_reference_and_what_fills_its_coarse_ima
     for target in job.days:
         for before in (date for date in dates if date < target):
             for after in (date for date in dates if date > target):
-                found = bracket(target, [before, after], max_span_days=16, coarse_days=set(dates))
+                candidates = [
+                    Candidate(day=date, clear=1.0, cloud_distance=0.0) for date in (before, after)
+                ]
+                found = bracket(
+                    target,
+                    candidates,
+                    max_span_days=16,
+                    coarse_days=set(dates),
+                    single_pair="mixed",
+                )
                 if isinstance(found, Bracket):
-                    assert job.search_start <= before - window
-                    assert after + window <= job.search_end
+                    assert job.search_start <= min(found.dates) - window
+                    assert max(found.dates) + window <= job.search_end
 
 
 def test_the_search_box_holds_every_corner_of_the_grid() -> None:

@@ -1,4 +1,3 @@
-from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -6,38 +5,173 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cube import Status
-from pipeline.pairs import Bracket, Gap, bracket, explain, fillers, reference_dates, runs
+from pipeline.pairs import (
+    SCORE,
+    Bracket,
+    Candidate,
+    Gap,
+    bracket,
+    fillers,
+    reference_dates,
+    runs,
+)
 from tests.synthetic import day
 
-numbers = st.sets(st.integers(0, 60)).map(sorted)
+ALL_DAYS = {day(n) for n in range(-5, 70)}
+shares = st.sampled_from([0.3, 0.45, 0.7, 0.9, 1.0])
+images = st.dictionaries(
+    st.integers(0, 60),
+    st.tuples(shares, st.sampled_from([0.0, 200.0, 700.0, 1500.0])),
+    max_size=16,
+)
 
 
-@given(st.integers(0, 60), numbers, numbers, st.integers(2, 40))
-def test_a_bracket_is_the_nearest_pair_around_the_target(target, references, coarse, span) -> None:
+def make_candidates(images) -> list[Candidate]:
+    return [
+        Candidate(day=day(n), clear=clear, cloud_distance=metres)
+        for n, (clear, metres) in sorted(images.items())
+    ]
+
+
+def clean(*numbers: int) -> list[Candidate]:
+    return make_candidates(dict.fromkeys(numbers, (1.0, SCORE.cloud_reach_m)))
+
+
+def price(one: Candidate, target: int) -> float:
+    """The cost, written once more by the words of ``Score``."""
+    days = abs((one.day - day(target)).days)
+    cloud = 16 * (1 - one.clear)
+    near_cloud = 8 * max(0.0, 1 - one.cloud_distance / 1500)
+    eighths = (round(8 * part) / 8 for part in (cloud, near_cloud))
+    return days + max(0, days - 32) + sum(eighths)
+
+
+def found_by_trying_all(target, candidates, span, single_pair):
+    before = [one for one in candidates if one.day < day(target)]
+    after = [one for one in candidates if one.day > day(target)]
+    pairs = [
+        (price(a, target) + price(b, target), -a.day.toordinal(), b.day, a.day)
+        for a in before
+        for b in after
+        if (b.day - a.day).days <= span
+    ]
+    if pairs and single_pair != "all":
+        *_, last, first = min(pairs)
+        return Bracket(before=first, after=last)
+    near = [one for one in (*before, *after) if abs((one.day - day(target)).days) <= span // 2]
+    if near and single_pair != "ignore":
+
+        def order(one):
+            return price(one, target), one.day > day(target), abs(one.day - day(target))
+
+        best = min(near, key=order).day
+        earlier = best < day(target)
+        return Bracket(before=best if earlier else None, after=None if earlier else best)
+    if not before:
+        return Gap.NONE_BEFORE
+    return Gap.TOO_FAR if after else Gap.NONE_AFTER
+
+
+@given(st.integers(0, 60), images, st.integers(2, 60), st.sampled_from(["ignore", "mixed", "all"]))
+def test_a_bracket_is_the_one_of_least_cost_of_all_that_may_be(
+    target, images, span, single_pair
+) -> None:
+    candidates = make_candidates(images)
     found = bracket(
         day(target),
-        [day(n) for n in references],
+        candidates,
         max_span_days=span,
-        coarse_days={day(n) for n in coarse},
+        coarse_days=ALL_DAYS,
+        single_pair=single_pair,
     )
-    before = [n for n in references if n < target]
-    after = [n for n in references if n > target]
-    if target not in coarse:
+    assert found == found_by_trying_all(target, candidates, span, single_pair)
+
+
+@given(images, st.integers(2, 60))
+def test_as_the_days_go_on_no_reference_goes_back(images, span) -> None:
+    candidates = make_candidates(images)
+    found = [
+        bracket(day(n), candidates, max_span_days=span, coarse_days=ALL_DAYS) for n in range(61)
+    ]
+    pairs = [one for one in found if isinstance(one, Bracket)]
+    for one, next_one in pairwise(pairs):
+        assert one.before <= next_one.before
+        assert one.after <= next_one.after
+
+
+def test_a_target_without_a_coarse_cell_is_a_gap_whatever_else_there_is() -> None:
+    for single_pair in ("ignore", "mixed", "all"):
+        found = bracket(
+            day(4),
+            clean(3, 5),
+            max_span_days=9,
+            coarse_days={day(3)},
+            single_pair=single_pair,
+        )
         assert found is Gap.NO_COARSE
-    elif not before:
-        assert found is Gap.NONE_BEFORE
-    elif not after:
-        assert found is Gap.NONE_AFTER
-    elif min(after) - max(before) > span:
-        assert found is Gap.TOO_FAR
-    else:
-        assert found == Bracket(before=day(max(before)), after=day(min(after)))
+
+
+@given(images, st.integers(1, 59), st.integers(0, 20))
+def test_the_nearest_image_wins_where_it_is_cloudless(images, target, nearest) -> None:
+    images = {n: seen for n, seen in images.items() if abs(n - target) > nearest + 1}
+    away = nearest + 1
+    candidates = make_candidates(images) + clean(target - away, target + away)
+    candidates.sort(key=lambda one: one.day)
+    found = bracket(day(target), candidates, max_span_days=64, coarse_days=ALL_DAYS)
+    assert found == Bracket(before=day(target - away), after=day(target + away))
+
+
+def test_a_much_clearer_image_wins_over_one_a_pass_nearer_and_a_little_clearer_does_not() -> None:
+    def before(clear: float, metres: float) -> object:
+        hazy = make_candidates({12: (clear, metres)})
+        candidates = [*clean(4), *hazy, *clean(20)]
+        found = bracket(day(15), candidates, max_span_days=64, coarse_days=ALL_DAYS)
+        assert isinstance(found, Bracket)
+        return found.before
+
+    assert before(0.4, 500.0) == day(4)
+    assert before(0.8, 900.0) == day(12)
+    assert before(0.55, 1500.0) == day(12)
+    assert before(0.55, 600.0) == day(4)
+
+
+def test_far_away_a_day_counts_double() -> None:
+    near, far = (make_candidates({n: (0.5, 1500.0)})[0].cost(day(60)) for n in (60 - 30, 60 - 40))
+    assert (near, far) == (30 + 8, 40 + 8 + 8)
+
+
+def test_a_pair_within_the_span_is_found_where_the_best_of_each_side_are_too_far_apart() -> None:
+    hazy = make_candidates({18: (0.3, 0.0)})
+    candidates = [*clean(0), *hazy, *clean(50)]
+    found = bracket(day(20), candidates, max_span_days=40, coarse_days=ALL_DAYS)
+    assert found == Bracket(before=day(18), after=day(50))
+    found = bracket(day(20), candidates, max_span_days=50, coarse_days=ALL_DAYS)
+    assert found == Bracket(before=day(0), after=day(50)), "20 days are less than 2 + 19.25"
 
 
 def test_a_target_never_uses_itself() -> None:
-    references = [day(n) for n in (0, 5, 9)]
-    found = bracket(day(5), references, max_span_days=30, coarse_days={day(5)})
-    assert found == Bracket(before=day(0), after=day(9))
+    for single_pair, wanted in (
+        ("ignore", Bracket(before=day(0), after=day(9))),
+        ("all", Bracket(before=None, after=day(9))),
+    ):
+        found = bracket(
+            day(5),
+            clean(0, 5, 9),
+            max_span_days=30,
+            coarse_days=ALL_DAYS,
+            single_pair=single_pair,
+        )
+        assert found == wanted
+
+
+def test_a_single_reference_is_no_farther_than_the_nearer_of_a_pair_may_be() -> None:
+    def found(away: int) -> object:
+        return bracket(
+            day(away), clean(0), max_span_days=20, coarse_days=ALL_DAYS, single_pair="mixed"
+        )
+
+    assert found(10) == Bracket(before=day(0), after=None)
+    assert found(11) is Gap.NONE_AFTER
 
 
 def test_a_reference_needs_its_coarse_image_as_much_as_its_own_clear_pixels() -> None:
@@ -51,84 +185,57 @@ def test_each_gap_has_the_status_of_its_own_name(gap) -> None:
     assert Status[gap.name] == gap.status
 
 
-@given(numbers, numbers, st.integers(1, 16))
-def test_runs_part_the_days_and_share_a_bracket_and_lie_on_one_side_of_every_image(
-    references, images, longest
-) -> None:
-    brackets = {
-        day(n): bracket(
-            day(n),
-            [day(r) for r in references],
-            max_span_days=20,
-            coarse_days={day(k) for k in range(61)},
-        )
-        for n in range(61)
-    }
-    breaks = {day(n) for n in images}
-    cut = runs(brackets, breaks=breaks, longest=longest)
-    assert [one for run in cut for one in run] == sorted(brackets)
+@given(st.lists(st.integers(0, 2), max_size=40), st.integers(1, 16))
+def test_runs_part_the_days_and_share_what_they_are_made_from(made_from, longest) -> None:
+    by_day = {day(n): one for n, one in enumerate(made_from)}
+    cut = runs(by_day, longest=longest)
+    assert [one for run in cut for one in run] == sorted(by_day)
     for run in cut:
         assert len(run) <= longest
-        assert len({brackets[one] for one in run}) == 1
-        assert len(run) == 1 or not breaks & set(run)
+        assert len({by_day[one] for one in run}) == 1
     for left, right in pairwise(cut):  # no cut without a reason
-        joined = (*left, *right)
-        assert (
-            len(left) == longest
-            or brackets[left[-1]] != brackets[right[0]]
-            or breaks & {left[-1], right[0]}
-        ), joined
+        assert len(left) == longest or by_day[left[-1]] != by_day[right[0]]
 
 
 def test_days_apart_are_not_one_run() -> None:
     same = Bracket(before=day(0), after=day(9))
-    assert runs({day(1): same, day(3): same}, breaks=()) == [(day(1),), (day(3),)]
+    assert runs({day(1): same, day(3): same}) == [(day(1),), (day(3),)]
 
 
-@given(numbers, st.integers(10, 20), st.integers(0, 10), st.integers(1, 30), st.integers(0, 5))
-def test_fillers_are_the_nearest_dates_on_each_side_of_the_days(
-    images, first, length, span, most
+@given(
+    images,
+    st.integers(5, 39),
+    st.integers(36, 64),
+    st.integers(0, 5),
+    st.sampled_from(["before", "after", "both"]),
+)
+def test_what_fills_holes_costs_least_on_its_side_and_stays_within_the_span(
+    images, target, span, most, sides
 ) -> None:
-    found = Bracket(before=day(4), after=day(40))
-    days = [day(first + n) for n in range(length + 1)]
-    before, after = fillers(found, days, [day(n) for n in images], max_span_days=span, most=most)
-    assert (before[0], after[0]) == (found.before, found.after)
-    for side, reference, edge in ((before, 4, days[0]), (after, 40, days[-1])):
+    found = Bracket(
+        before=day(4) if sides != "after" else None, after=day(40) if sides != "before" else None
+    )
+    candidates = make_candidates(images)
+    lists = fillers(found, day(target), candidates, max_span_days=span, most=most)
+    for side, reference, other in (
+        (lists[0], found.before, found.after),
+        (lists[1], found.after, found.before),
+    ):
+        if reference is None:
+            assert side == ()
+            continue
+        assert side[0] == reference
         usable = [
-            day(n)
-            for n in images
-            if (day(n) < days[0] if reference == 4 else day(n) > days[-1])
-            and abs(n - reference) <= span
-            and n != reference
+            one
+            for one in candidates
+            if (one.day < day(target)) == (reference == day(4))
+            and one.day not in (day(target), reference)
+            and (
+                abs((one.day - reference).days) <= span // 2
+                if other is None
+                else max(abs((one.day - date).days) for date in (reference, other)) <= span
+            )
         ]
-        usable.sort(key=lambda one: abs(one - edge))
-        assert list(side[1:]) == usable[:most]
-
-
-def _explained(target, fine, coarse):
-    return explain(day(target), fine, coarse, min_clear=0.6, max_span_days=20)
-
-
-def test_explain_names_the_references_and_what_was_passed_over() -> None:
-    fine = {day(0): 0.9, day(4): 0.31, day(8): 0.8, day(6): 0.9, day(5): 0.4}
-    coarse = {day(n): 1.0 for n in range(10)} | {day(6): 0.2}
-    text = _explained(5, fine, coarse)
-    assert f"{day(0)} (5 days before)" in text
-    assert f"{day(8)} (3 days after)" in text
-    assert f"{day(4)} (31% clear, needs 60%)" in text
-    assert f"{day(6)} (coarse cells known 20%, needs 60%)" in text
-    assert "fine image of the day: 40% clear" in text
-
-
-def test_explain_says_why_there_is_no_bracket_and_what_would_help() -> None:
-    coarse = {day(n): 1.0 for n in range(60)}
-    both = {day(10): 1.0, day(40): 1.0}
-    assert "no coarse image" in _explained(70, both, coarse)
-    assert f"the first is {day(10)}" in _explained(3, both, coarse)
-    assert f"the last is {day(40)}" in _explained(50, both, coarse)
-    assert "30 days apart, more than pairs.max_span_days = 20" in _explained(20, both, coarse)
-    assert "there is none at all" in _explained(20, {}, coarse)
-
-
-def test_the_span_of_a_bracket_is_in_days() -> None:
-    assert Bracket(before=day(3), after=day(3) + timedelta(days=11)).span == 11
+        usable.sort(key=lambda one: (price(one, target), abs(one.day - day(target))))
+        assert list(side[1:]) == [one.day for one in usable[:most]]
+        assert all(abs((one - day(target)).days) <= span for one in side)

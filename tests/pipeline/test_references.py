@@ -6,7 +6,7 @@ import pytest
 
 from model.block import COARSE_PAD, Fused
 from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_number, pack
-from pipeline.pairs import Bracket, Gap, bracket, fillers, reference_dates, runs
+from pipeline.pairs import Bracket, Candidate, Gap, bracket, fillers, reference_dates, runs
 from pipeline.quality import Quality, finish
 from pipeline.references import (
     BlockAddress,
@@ -112,11 +112,24 @@ def _reference_pixel(world, coarse, own, other, y, x):
     return np.full(2, np.nan), None, False
 
 
-@pytest.mark.parametrize("tile", [0, 1, 3])
-def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile) -> None:
-    world = World(tmp_path, seed=2)
-    before, after, days = (3, 5, 0), (14, 16, 9, 20), (6, 7, 8)
-    inputs = world.read(tile=tile, days=days, before=before, after=after)
+BOTH_SIDES = ((3, 5, 0), (14, 16, 9, 20))
+
+
+@pytest.mark.parametrize(
+    ("tile", "given"),
+    [
+        *((tile, BOTH_SIDES) for tile in (0, 1, 3)),
+        (1, (BOTH_SIDES[0], ())),
+        (3, ((), BOTH_SIDES[1])),
+    ],
+)
+def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile, given) -> None:
+    world, days = World(tmp_path, seed=2), (6, 7, 8)
+    inputs = world.read(tile=tile, days=days, before=given[0], after=given[1])
+    assert inputs.block.one_sided == (not all(given))
+    # A single reference stands on both sides, and the other side does not fill its holes.
+    before, after = given[0] or given[1], given[1] or given[0]
+    others = ((), ()) if inputs.block.one_sided else (after, before)
     coarse = {n: _coarse_image(world, n) for n in {*before, *after, *days}}
     assert all(np.isfinite(image).all() for image, _ in coarse.values()), "pick another seed"
     block, ratio = inputs.block, world.grid.ratio
@@ -125,8 +138,10 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile) -> None:
     for y in range(ys.start, ys.stop):
         for x in range(xs.start, xs.stop):
             at = y - ys.start, x - xs.start
-            first, from_first, swapped = _reference_pixel(world, coarse, before, after, y, x)
-            second, from_second, swapped_too = _reference_pixel(world, coarse, after, before, y, x)
+            first, from_first, swapped = _reference_pixel(world, coarse, before, others[0], y, x)
+            second, from_second, swapped_too = _reference_pixel(
+                world, coarse, after, others[1], y, x
+            )
             np.testing.assert_allclose(block.fine_before[:, *at], first, atol=2e-6)
             np.testing.assert_allclose(block.fine_after[:, *at], second, atol=2e-6)
             cell = y // ratio, x // ratio
@@ -146,7 +161,8 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile) -> None:
                 ages = abs(n - from_first), abs(n - from_second)
                 nearer = from_first if ages[0] <= ages[1] else from_second
                 bits = Quality.PRODUCED | Quality.FUSED
-                bits |= Quality.ONE_SIDED * (swapped or swapped_too)
+                one_sided = inputs.block.one_sided or swapped or swapped_too
+                bits |= Quality.ONE_SIDED * one_sided
                 gap_filled = from_first != before[0] or from_second != after[0]
                 bits |= Quality.REFERENCE_FILLED * gap_filled
                 bits |= Quality.WATER * bool(world.surface[nearer, y, x] & WATER)
@@ -236,7 +252,12 @@ def test_a_pixel_that_lost_one_band_is_a_hole_even_where_the_mask_is_clear(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("gap", "bit"), [(Gap.NO_COARSE, Quality.NO_COARSE), (Gap.TOO_FAR, Quality.NO_REFERENCE)]
+    ("gap", "bit"),
+    [
+        (Gap.NO_COARSE, Quality.NO_COARSE),
+        (Gap.TOO_FAR, Quality.NO_REFERENCE),
+        (Gap.OBSERVED, Quality.SKIPPED),
+    ],
 )
 def test_without_a_bracket_what_was_seen_is_kept_and_the_rest_is_named(tmp_path, gap, bit) -> None:
     world = World(tmp_path, seed=2)
@@ -285,6 +306,35 @@ def test_finishing_keeps_observations_and_names_every_hole(tmp_path) -> None:
     assert (layers["ref_age"][~produced] == 255).all()
 
 
+def test_a_day_whose_own_image_is_not_asked_for_is_as_if_there_were_none(tmp_path) -> None:
+    world = World(tmp_path, seed=2)
+    where = BlockAddress(
+        tile=world.grid.tiles[0],
+        halo=0,
+        days=(day(9),),
+        bands=BANDS,
+        before=(day(5), day(3)),
+        after=(day(14), day(16)),
+        coarse_fill_days=WINDOW,
+    )
+    kept, blind = (
+        read_block(world.folder, world.grid, replace(where, own_images=own), **STATISTICS)
+        for own in (True, False)
+    )
+    assert kept.clear.any()
+    assert not blind.clear.any()
+    assert np.isnan(blind.observed).all()
+    np.testing.assert_array_equal(blind.block.fine_before, kept.block.fine_before)
+    assert (blind.ref_age[kept.clear & ~blind.no_reference] >= 4).all()
+    fused = np.where(blind.block.known()[:, None], np.float32(0.2), np.float32(np.nan))
+    shape = blind.block.shape
+    word = finish(
+        blind, Fused(np.broadcast_to(fused, shape), None), bands=BANDS, provisional=[False]
+    )["quality"]
+    assert not (word & Quality.OBSERVED).any()
+    assert (word[kept.clear & ~blind.no_reference] & Quality.FUSED != 0).all()
+
+
 def test_an_address_that_would_use_a_target_as_its_own_reference_is_refused() -> None:
     where = BlockAddress(
         tile=make_grid().tiles[0],
@@ -299,8 +349,10 @@ def test_an_address_that_would_use_a_target_as_its_own_reference_is_refused() ->
         replace(where, before=(day(3), day(5)))
     with pytest.raises(ValueError, match=r"2023-05-07.*cannot serve"):
         replace(where, after=(day(9), day(6)))
-    with pytest.raises(ValueError, match="give both sides, or a gap and neither"):
-        replace(where, after=())
+    with pytest.raises(ValueError, match="one or both sides, or a gap and neither"):
+        replace(where, before=(), after=())
+    with pytest.raises(ValueError, match="one or both sides, or a gap and neither"):
+        replace(where, gap=Gap.TOO_FAR)
 
 
 def test_shares_are_those_of_the_masks(tmp_path) -> None:
@@ -385,14 +437,17 @@ def test_a_season_of_clouds_is_produced_to_95_percent_between_its_references(tmp
             continue
         span = (references[-1] - references[0]).days
         between = [references[0] + timedelta(days=n) for n in range(1, span)]
-        found = {
-            one: bracket(one, references, max_span_days=64, coarse_days=set(known.days))
-            for one in between
-        }
-        for run in runs(found, breaks=seen):
-            pair = found[run[0]]
+        fit, partly = (
+            [Candidate(day=one, clear=shares[one], cloud_distance=0.0) for one in some]
+            for some in (references, seen)
+        )
+        made_from = {}
+        for one in between:
+            pair = bracket(one, fit, max_span_days=64, coarse_days=set(known.days))
             assert isinstance(pair, Bracket)
-            before, after = fillers(pair, run, seen, max_span_days=64, most=4)
+            made_from[one] = fillers(pair, one, partly, max_span_days=64, most=4)
+        for run in runs(made_from):
+            before, after = made_from[run[0]]
             where = BlockAddress(
                 tile=tile,
                 halo=0,

@@ -15,10 +15,11 @@ from catalogs import CatalogError
 from model.card import CheckpointError
 from pipeline.cube import Status
 from pipeline.executor import Executor, executor
+from pipeline.explain import explain_day
 from pipeline.grid import Grid
 from pipeline.job import Job, JobError, Method, PairRules, Source
 from pipeline.lock import CubeBusyError
-from pipeline.plan import StaleError, explain_day
+from pipeline.plan import StaleError
 from pipeline.progress import FuseSummary, Progress, RunSummary
 from pipeline.recipe import plan_path
 from pipeline.run import cube_status, fuse, ingest, locked, plan, prepare, publish, run_job
@@ -486,11 +487,12 @@ def test_a_path_that_holds_no_cube_has_no_status(tmp_path: Path, done: Job) -> N
         cube_status(done.inputs / "fine.zarr")
 
 
-def test_a_day_is_explained_tile_by_tile(done: Job) -> None:
-    told = explain_day(done, day(12))
+def test_a_day_is_explained_for_all_tiles_together(done: Job) -> None:
+    tiles = len(done.grid.tiles)
+    told = "\n".join(explain_day(done, day(12)))
 
-    assert len(told) == len(done.grid.tiles)
-    assert all("fused from 2023-05-09" in text for text in told)
+    assert told.startswith(f"2023-05-13, {tiles} tiles:")
+    assert f"{tiles}  fused from 2023-05-09" in told
 
 
 def test_the_statistics_of_the_first_plan_stay_for_the_life_of_the_cube(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from pipeline.cube import day_date, day_number
 from pipeline.images import day_axis
 from pipeline.ingest import Collected, Inputs, freeze_inputs
 from pipeline.job import Job, JobError, PairRules
+from pipeline.mask import clearness
+from pipeline.pairs import Candidate
 from pipeline.survey import NotIngestedError
 from pipeline.triplet_dates import DateSplit, split_dates
 from pipeline.triplets import TripletRules, cut_triplets, patch_of, windows
@@ -162,25 +164,29 @@ def test_hidden_dates_are_used_for_nothing(region: Region, tmp_path: Path) -> No
         assert here == there
 
 
-def test_references_are_the_nearest_training_dates_that_are_clear_enough(
+def test_references_are_the_pair_of_least_cost_among_the_training_dates(
     region: Region, cut: tuple[Path, SceneSet]
 ) -> None:
     _, made = cut
     parts = windows(region.job.grid, made.patch_px)
-    usable = sorted(set(region.fine) - held_out(made))
+    candidates: dict[int, list[Candidate]] = {part.index: [] for part in parts}
+    for when in sorted(set(region.fine) - held_out(made)):
+        clear = np.isfinite(region.fine[when][0])
+        seen = clearness(clear, [(one.y, one.x) for one in parts], (30.0, 30.0), 1500.0)
+        for part, (share, metres) in zip(parts, seen, strict=True):
+            one = Candidate(day=when, clear=share, cloud_distance=metres)
+            candidates[part.index] += [one] * (share >= 0.5)
     for scene in made.scenes:
-        window = parts[int(scene.name.rpartition("-")[2])]
+        good = candidates[int(scene.name.rpartition("-")[2])]
         before, target, after = map(day_date, scene.days)
-        good = [
-            when
-            for when in usable
-            if when != target
-            and np.isfinite(region.fine[when][0, window.y, window.x]).mean() >= 0.5
+        pairs = [
+            (one.cost(target) + other.cost(target), one.day, other.day)
+            for one in good
+            for other in good
+            if one.day < target < other.day and (other.day - one.day).days <= 16
         ]
-        assert before == max(when for when in good if when < target)
-        assert after == min(when for when in good if when > target)
-        assert (after - before).days <= 16
-        assert (target in usable) is (scene.split == "train")
+        assert (before, after) in [pair[1:] for pair in pairs if pair[0] == min(pairs)[0]]
+        assert (target not in held_out(made)) is (scene.split == "train")
 
 
 def test_images_are_those_of_the_cubes_and_masks_say_where_they_are_not(

@@ -1,0 +1,174 @@
+"""Why a day is made from the images it is made from: candidates, what each costs, the outcome."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from itertools import groupby
+
+from pipeline.choose import Choice, MadeFrom, TileView, views
+from pipeline.ingest import open_inputs
+from pipeline.job import Job, JobError
+from pipeline.pairs import Candidate, Gap, season
+from pipeline.recipe import Recipe
+from pipeline.survey import Survey
+
+
+def explain_day(job: Job, day: date, *, tile: int | None = None) -> list[str]:
+    """Lines for people: the candidates of one ``tile``, or all tiles grouped by their answer.
+
+    Raises NotIngestedError, and JobError for a tile that is not there.
+    """
+    tiles = job.grid.tiles
+    if tile is not None and not 0 <= tile < len(tiles):
+        raise JobError(f"there is no tile {tile}; {job.name} has the tiles 0 to {len(tiles) - 1}")
+    seen = tile_views(job)
+    if len(tiles) == 1:
+        tile = 0
+    if tile is not None:
+        return list(_in_full(next(view for view in seen if view.tile.index == tile), day))
+    return list(_summed_up(list(seen), day))
+
+
+def tile_views(job: Job) -> Iterator[TileView]:
+    """The survey of a job as each of its tiles sees it; no statistics enter what is chosen."""
+    card = job.method.card()
+    recipe = Recipe(
+        job=job,
+        bands=open_inputs(job.inputs).bands,
+        halo=card.halo,
+        sha=card.sha,
+        centre=(),
+        spread=(),
+    )
+    return views(recipe, Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days))
+
+
+def outcome(view: TileView, day: date) -> str:
+    """What becomes of the day, in half a line."""
+    made_from = view.images.chosen(day)
+    if day in view.failed:
+        return "failed: the day's fine image cannot be read"
+    late = view.provisional(Choice(days=(day,), made_from=made_from), day)
+    ending = f"; provisional, images after {view.horizon} may change it" if late else ""
+    if made_from.gap is not None:
+        return f"not fused: {made_from.gap.value}{ending}"
+    dates = [side[0] for side in (made_from.before, made_from.after) if side]
+    if len(dates) == 1:
+        return f"fused from {dates[0]} alone{ending}"
+    return f"fused from {dates[0]} and {dates[1]}{ending}"
+
+
+def _summed_up(seen: Sequence[TileView], day: date) -> Iterator[str]:
+    groups: dict[str, list[TileView]] = {}
+    for view in seen:
+        groups.setdefault(outcome(view, day), []).append(view)
+    yield f"{day}, {len(seen)} tiles:"
+    for answer, group in sorted(groups.items(), key=lambda pair: -len(pair[1])):
+        yield f"{len(group):5d}  {answer}"
+        yield f"       tiles {_spans([view.tile.index for view in group])}"
+        made_from = group[0].images.chosen(day)
+        for word, side in (("before", made_from.before), ("after", made_from.after)):
+            if side:
+                yield f"       {word} {side[0]}: {_ranges(group, side[0], day)}"
+    yield "daily30 explain REGION.yaml DATE --tile N lists the candidates of a tile"
+
+
+def _ranges(group: Sequence[TileView], reference: date, day: date) -> str:
+    found = [view.candidate(reference) for view in group]
+    clear = sorted(one.clear for one in found)
+    cost = sorted(one.cost(day) for one in found)
+    return (
+        f"{abs((reference - day).days)} days, {clear[0]:.0%} to {clear[-1]:.0%} clear, "
+        f"cost {cost[0]:.1f} to {cost[-1]:.1f}"
+    )
+
+
+def _in_full(view: TileView, day: date) -> Iterator[str]:
+    tile, made_from, job = view.tile, view.images.chosen(day), view.recipe.job
+    yield f"tile {tile.index} (row {tile.row}, column {tile.col}), {day}: {outcome(view, day)}"
+    if made_from.gap is not None:
+        yield f"  {_cure(made_from.gap, view, day)}"
+    if (own := view.fine_clear.get(day, 0.0)) > 0:
+        kept = "kept as observed" if view.kept(day) else "not used (pairs.observed: fuse)"
+        yield f"  fine image of the day: {own:.0%} clear, {kept}"
+    yield f"  coarse cells known that day: {view.coarse_known.get(day, 0.0):.0%}"
+    reach = timedelta(days=job.rules.max_span_days)
+    near = [
+        view.candidate(other)
+        for other, share in view.fine_clear.items()
+        if share and other != day and abs(other - day) <= reach
+    ]
+    for word, side in (
+        ("before", [one for one in near if one.day < day]),
+        ("after", [one for one in near if one.day > day]),
+    ):
+        yield from _table(word, side, view, made_from, day)
+    yield "  cost in days of distance; the pair of least cost is taken (pipeline/pairs.py, Score)"
+
+
+def _table(
+    word: str, side: Sequence[Candidate], view: TileView, made_from: MadeFrom, day: date
+) -> Iterator[str]:
+    if not side:
+        span = view.recipe.job.rules.max_span_days
+        yield f"  {word}: no image with a clear pixel within {span} days"
+        return
+    yield f"  {word:<10} days   clear         from clouds       season    cost"
+    for one in sorted(side, key=lambda one: one.cost(day)):
+        days = abs((one.day - day).days)
+        verdict = _verdict(one, view, made_from, day)
+        yield (
+            f"  {one.day} {days:4d}   {one.clear:4.0%} {one.cloud:+6.1f}   "
+            f"{one.cloud_distance:5.0f} m {one.near_cloud:+5.1f}   {season(days):+7d}  "
+            f"{one.cost(day):6.1f}  {verdict}"
+        )
+
+
+def _verdict(one: Candidate, view: TileView, made_from: MadeFrom, day: date) -> str:
+    for side in (made_from.before, made_from.after):
+        if one.day in side:
+            place = side.index(one.day)
+            return f"fills holes, number {place}" if place else "reference"
+    least, known = view.recipe.job.rules.min_clear, view.coarse_known.get(one.day, 0.0)
+    if one.clear < least:
+        return f"{one.clear:.0%} clear, a reference needs {least:.0%}"
+    if known < least:
+        return f"coarse cells known {known:.0%}, a reference needs {least:.0%}"
+    sides = [side for side in (made_from.before, made_from.after) if side]
+    if len(sides) == 2 and one.cost(day) < view.candidate(sides[one.day > day][0]).cost(day):
+        return "costs less, but is too far from those of the other side"
+    return "fit, costs more" if sides else "fit"
+
+
+def _cure(gap: Gap, view: TileView, day: date) -> str:
+    rules = view.recipe.job.rules
+    fit = [one.day for one in view.images.references]
+    match gap:
+        case Gap.NO_COARSE:
+            return "no coarse cell of the tile is known that day or near enough to fill it"
+        case Gap.NONE_BEFORE:
+            first = f"the first is {fit[0]}" if fit else "there is none at all"
+            return f"of the references {first}; start the search earlier or lower pairs.min_clear"
+        case Gap.NONE_AFTER:
+            last = f"the last is {fit[-1]}" if fit else "there is none at all"
+            return (
+                f"of the references {last}; wait for the next image, lower pairs.min_clear, or "
+                "fuse such days from one side with pairs.single_pair: mixed"
+            )
+        case Gap.TOO_FAR:
+            before = max(other for other in fit if other < day)
+            after = min(other for other in fit if other > day)
+            return (
+                f"{before} and {after} are {(after - before).days} days apart, more than "
+                f"pairs.max_span_days = {rules.max_span_days}"
+            )
+        case Gap.OBSERVED:
+            return f"at least {rules.min_clear:.0%} are clear and pairs.observed is skip"
+
+
+def _spans(numbers: Iterable[int]) -> str:
+    """Numbers as 0 to 5, 8."""
+    parts = []
+    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        ends = [number for _, number in run]
+        parts.append(" to ".join(str(end) for end in sorted({ends[0], ends[-1]})))
+    return ", ".join(parts)
