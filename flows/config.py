@@ -148,6 +148,15 @@ class RegionConfig(_Section):
     water: Literal["keep", "drop"] = "keep"
     """The same for open water; floods need it kept."""
 
+    calibrate: Literal["none", "linear"] = "none"
+    """"linear": coarse reflectance is brought to the fine sensor's by a robust line for each band,
+    measured on the days with both.  It is measured, and told by ``status``, in either case."""
+
+    coregister: Literal["none", "flag", "shift"] = "flag"
+    """Coarse images that lie more than three quarters of a cell beside the fine image of their
+    day: ``flag`` marks what is made from such a reference, ``shift`` moves every coarse image
+    back, by its own shift or the median one."""
+
     seed: int = Field(default=0, ge=0)
 
     institution: str = Field(default="not stated", min_length=1)
@@ -219,6 +228,8 @@ class RegionConfig(_Section):
             coarse_fill_days=self.coarse_fill_days,
             snow=self.snow,
             water=self.water,
+            calibrate=self.calibrate,
+            coregister=self.coregister,
             institution=self.institution,
             license=self.license,
             cube=base / (self.cube or f"{self.name}.zarr"),

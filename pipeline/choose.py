@@ -242,7 +242,7 @@ class TileView:
 def views(recipe: Recipe, survey: Survey) -> Iterator[TileView]:
     """The survey as each tile in turn sees it."""
     grid, horizon = recipe.job.grid, survey.horizon
-    coarse_states = survey.coarse_states(recipe.job.coarse_fill_days)
+    coarse_states = survey.coarse_states(recipe.job.coarse_fill_days, recipe.corrections)
     for tile in grid.tiles:
         near = _near(grid, tile, recipe.halo)
         yield TileView(

@@ -69,7 +69,9 @@ def _fuse_tile(task: FuseTask, device: str) -> FuseReport:
     address = block_address(recipe, task)
     started = time.perf_counter()
     centre, spread = recipe.statistics
-    inputs = read_block(job.inputs, job.grid, address, centre=centre, spread=spread)
+    inputs = read_block(
+        job.inputs, job.grid, address, centre=centre, spread=spread, corrections=recipe.corrections
+    )
     read = time.perf_counter()
     fused = None
     if inputs.block is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from model.block import COARSE_PAD
 from model.coarse_fill import fill_coarse
 from pipeline.chunk_cache import read_day
+from pipeline.corrections import AS_SEEN, Corrections
 from pipeline.cube import day_date, day_number, unpack
 from pipeline.store import CubeError
 
@@ -79,19 +80,30 @@ class CoarseImages:
     """
 
     def __init__(
-        self, root: zarr.Group, bands: Sequence[str], cells: Window, *, fill_days: int
+        self,
+        root: zarr.Group,
+        bands: Sequence[str],
+        cells: Window,
+        *,
+        fill_days: int,
+        corrections: Corrections = AS_SEEN,
     ) -> None:
         self._clear = array_of(root, "clear")
         self._bands = [array_of(root, band) for band in bands]
         self._window = fill_days
         self._axis = day_axis(root)
         self._place = {day: at for at, day in enumerate(self._axis)}
+        self._corrections = corrections
         # The padded window, cut at the region's edge and repeated from there.
         self._read_at: list[slice] = []
+        self._keep: list[slice] = []
         self._pad = [(0, 0)]
         for side, length in zip(cells, self._clear.shape[1:], strict=True):
             start, stop = side.start - COARSE_PAD, side.stop + COARSE_PAD
-            self._read_at.append(slice(max(start, 0), min(stop, length)))
+            first, last = max(start, 0), min(stop, length)
+            read = slice(max(first - corrections.margin, 0), min(last + corrections.margin, length))
+            self._read_at.append(read)
+            self._keep.append(slice(first - read.start, last - read.start))
             self._pad.append((max(-start, 0), max(stop - length, 0)))
         self._raw: dict[int, Float] = {}
         self._filled: dict[int, tuple[Float, Bool]] = {}
@@ -138,9 +150,11 @@ class CoarseImages:
         for number in numbers:
             if number not in self._raw:
                 place = self._place[number]
-                self._raw[number] = np.stack(
+                image = np.stack(
                     [unpack(read_day(band, place, (rows, cols))) for band in self._bands]
                 )
+                corrected = self._corrections.apply(image, day_date(number))
+                self._raw[number] = corrected[:, *self._keep]
 
 
 def open_input(inputs: Path, role: str) -> zarr.Group:

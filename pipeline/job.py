@@ -119,6 +119,13 @@ class Job:
     water: Literal["keep", "drop"] = "keep"
     """Whether fine pixels with water count as clear: a flood is water."""
 
+    calibrate: Literal["none", "linear"] = "none"
+    """Whether coarse reflectance is brought to the fine sensor's, by a line for each band."""
+
+    coregister: Literal["none", "flag", "shift"] = "flag"
+    """What is done about coarse images that lie beside the fine ones: ``flag`` what is made from
+    a reference whose coarse image does, or ``shift`` all of them back."""
+
     institution: str = "not stated"
     license: str = "other"
     """Who makes the cube and what others may do with it (an SPDX identifier), for its readers."""
@@ -180,6 +187,8 @@ class Job:
             "coarse_fill_days": self.coarse_fill_days,
             "snow": self.snow,
             "water": self.water,
+            "calibrate": self.calibrate,
+            "coregister": self.coregister,
             "institution": self.institution,
             "license": self.license,
             "cube": str(self.cube),
@@ -200,6 +209,8 @@ class Job:
             coarse_fill_days=known["coarse_fill_days"],
             snow=known["snow"],
             water=known["water"],
+            calibrate=known["calibrate"],
+            coregister=known["coregister"],
             institution=known["institution"],
             license=known["license"],
             cube=Path(known["cube"]),

@@ -119,6 +119,9 @@ class RunSummary:
     status: Mapping[str, int]
     """Tile-days of the cube by the name of their status, only those there are."""
 
+    sensors: tuple[str, ...] = ()
+    """How the coarse images relate to the fine ones, for people."""
+
     ingested: IngestSummary = field(default_factory=IngestSummary)
     fused: FuseSummary = field(default_factory=FuseSummary)
 
@@ -173,6 +176,7 @@ class RunSummary:
             f"{self.cube}: {self.first} to {self.last}, {self.dates_produced} of {self.days} "
             "days produced",
             f"tile-days: {parts}",
+            *self.sensors,
         ]
         if self.fused.tile_days:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())

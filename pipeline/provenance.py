@@ -7,6 +7,7 @@ Of a tile-day the tables tell: ``status``, ``ref_prev`` and ``ref_next``, ``plan
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from catalogs import local_path, redact
@@ -64,8 +65,33 @@ def provenance(job: Job, known: Mapping[str, Any]) -> dict[str, Any]:
             "coarse": coarse,
             "centre": list(recipe.centre),
             "spread": list(recipe.spread),
+            "sensors": {
+                "calibration": {
+                    band: asdict(line)
+                    for band, line in zip(recipe.bands, recipe.measured.lines, strict=True)
+                },
+                "shift_cells": list(recipe.measured.shift),
+            },
         },
     }
+
+
+def sensor_lines(attrs: Mapping[str, Any]) -> tuple[str, ...]:
+    """How the coarse images relate to the fine ones, from the attributes of a cube."""
+    if not (known := attrs.get("daily30_run", {}).get("sensors")):
+        return ()
+    bands = ", ".join(
+        f"{band} {line['gain']:.2f} {line['bias']:+.3f}"
+        for band, line in known["calibration"].items()
+    )
+    cells = max((line["cells"] for line in known["calibration"].values()), default=0)
+    if not cells:
+        return ("fine against coarse: no day with enough of both to compare them",)
+    down, right = known["shift_cells"]
+    return (
+        f"fine against coarse, gain and bias: {bands}; from {cells} cells, coarse lies "
+        f"{down:+.2f} cells down and {right:+.2f} right",
+    )
 
 
 def _metres(job: Job) -> str:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from catalogs import redact
 from model.card import MethodCard
+from pipeline.calibration import Line
+from pipeline.coincidence import read_coincident
+from pipeline.corrections import Corrections, Measured
 from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError
 from pipeline.references import region_statistics
@@ -46,10 +49,18 @@ class Recipe:
     spread: tuple[float, ...]
     """(band,) interquartile range, at least 0.01; frozen likewise."""
 
+    measured: Measured = field(default_factory=Measured)
+    """How the coarse images relate to the fine ones; frozen likewise."""
+
     @property
     def statistics(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Centre and spread as (band,) arrays."""
         return np.asarray(self.centre, np.float32), np.asarray(self.spread, np.float32)
+
+    @property
+    def corrections(self) -> Corrections:
+        """How the coarse images are read."""
+        return Corrections.of(self.job, self.measured)
 
     @property
     def code(self) -> int:
@@ -66,6 +77,11 @@ class Recipe:
             self.centre,
             self.spread,
             self.job.coarse_fill_days,
+            [asdict(line) for line in self.measured.lines]
+            if self.job.calibrate != "none"
+            else None,
+            self.job.coregister,
+            self.measured.shift if self.job.coregister == "shift" else None,
         ]
         return int.from_bytes(digest(parts, 4), "big")
 
@@ -92,6 +108,7 @@ class Recipe:
             "sha": self.sha,
             "centre": list(self.centre),
             "spread": list(self.spread),
+            "measured": asdict(self.measured),
         }
 
     @classmethod
@@ -104,6 +121,10 @@ class Recipe:
             sha=known["sha"],
             centre=tuple(known["centre"]),
             spread=tuple(known["spread"]),
+            measured=Measured(
+                lines=tuple(Line(**line) for line in known["measured"]["lines"]),
+                shift=(known["measured"]["shift"][0], known["measured"]["shift"][1]),
+            ),
         )
 
 
@@ -120,11 +141,20 @@ def make_recipe(job: Job) -> Recipe:
     path = plan_path(job)
     if path.exists():
         frozen = load_recipe(path)
-        centre, spread = frozen.centre, frozen.spread
+        centre, spread, measured = frozen.centre, frozen.spread, frozen.measured
     else:
-        measured = region_statistics(job.inputs, bands)
-        centre, spread = (tuple(float(v) for v in values) for values in measured)
-    return Recipe(job=job, bands=bands, halo=card.halo, sha=card.sha, centre=centre, spread=spread)
+        statistics = region_statistics(job.inputs, bands)
+        centre, spread = (tuple(float(v) for v in values) for values in statistics)
+        measured = Measured.of(read_coincident(job.inputs), bands)
+    return Recipe(
+        job=job,
+        bands=bands,
+        halo=card.halo,
+        sha=card.sha,
+        centre=centre,
+        spread=spread,
+        measured=measured,
+    )
 
 
 def check_bands(job: Job, card: MethodCard, bands: Sequence[str]) -> None:

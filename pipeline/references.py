@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from model.block import COARSE_PAD, Block
 from model.coarse_fill import fillable
 from model.upsample import bilinear
+from pipeline.corrections import AS_SEEN, Corrections
 from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_date, day_number, unpack
 from pipeline.grid import Grid, Tile
 from pipeline.images import (
@@ -191,7 +192,13 @@ def region_statistics(
 
 
 def read_block(
-    inputs: Path, grid: Grid, where: BlockAddress, *, centre: Float, spread: Float
+    inputs: Path,
+    grid: Grid,
+    where: BlockAddress,
+    *,
+    centre: Float,
+    spread: Float,
+    corrections: Corrections = AS_SEEN,
 ) -> BlockInputs:
     """Read and fill all that the days of ``where`` are made from.
 
@@ -208,6 +215,7 @@ def read_block(
         where.bands,
         grid.coarse_window(y, x),
         fill_days=where.coarse_fill_days,
+        corrections=corrections,
     )
     core = (
         slice(tile.y.start - y.start, tile.y.stop - y.start),
@@ -257,7 +265,8 @@ def read_block(
             core=core,
         )
         cloudy = np.stack(clouds) | cloud_before | cloud_after
-        if_fused, if_missing, age = _words(block, before, after, cloudy, core)
+        misplaced = [day_number(day) for day in corrections.misplaced]
+        if_fused, if_missing, age = _words(block, before, after, cloudy, misplaced, core)
     return BlockInputs(
         days=where.days,
         core=core,
@@ -317,7 +326,12 @@ def _reference(
 
 
 def _words(
-    block: Block, before: _Reference, after: _Reference, cloudy: Bool, core: Window
+    block: Block,
+    before: _Reference,
+    after: _Reference,
+    cloudy: Bool,
+    misplaced: Sequence[int],
+    core: Window,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]:
     """The tile's quality words if fused and if missing, and its ``ref_age``; (time, y, x)."""
     y, x = core
@@ -334,6 +348,10 @@ def _words(
         | flag((before.other_side | after.other_side)[y, x] | block.one_sided, Quality.ONE_SIDED)
         | flag((before.filled | after.filled)[y, x], Quality.REFERENCE_FILLED)
         | flag(_on_pixels(cloudy, block.ratio)[:, y, x], Quality.COARSE_FILLED)
+        | flag(
+            np.isin(before.day, misplaced)[y, x] | np.isin(after.day, misplaced)[y, x],
+            Quality.MISREGISTRATION,
+        )
     )
     cells = np.all(np.isfinite(block.coarse), axis=1)
     cells &= np.all(np.isfinite(block.coarse_before) & np.isfinite(block.coarse_after), axis=0)

@@ -134,7 +134,14 @@ def _panels(job: Job, day: date) -> DayPanels:
         if choice.gap is not None:
             continue
         address = replace(view.address(choice, halo=0), days=(day,))
-        inputs = read_block(job.inputs, job.grid, address, centre=centre, spread=spread)
+        inputs = read_block(
+            job.inputs,
+            job.grid,
+            address,
+            centre=centre,
+            spread=spread,
+            corrections=recipe.corrections,
+        )
         block = inputs.block
         assert block is not None
         at = (slice(None), view.tile.y, view.tile.x)

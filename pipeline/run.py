@@ -20,11 +20,19 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import Role
+from pipeline.coincident import coincident_tasks, keep, measure_day
 from pipeline.collection import write_collection
 from pipeline.cube import Status, day_number
 from pipeline.executor import Device, Executor, executor
 from pipeline.fuse import FuseReport, fuse_tile
-from pipeline.ingest import IngestReport, IngestTask, ingest_block, ingest_tasks, open_inputs
+from pipeline.ingest import (
+    IngestReport,
+    IngestTask,
+    Inputs,
+    ingest_block,
+    ingest_tasks,
+    open_inputs,
+)
 from pipeline.job import Job
 from pipeline.lock import CubeLock
 from pipeline.plan import PRODUCED, Closed, FuseTask, Plan, make_plan
@@ -37,7 +45,7 @@ from pipeline.progress import (
     RunSummary,
     Stage,
 )
-from pipeline.provenance import provenance
+from pipeline.provenance import provenance, sensor_lines
 from pipeline.store import CubeError, read_attrs, read_tables, update_attrs, write_tables
 
 __all__ = [
@@ -116,7 +124,16 @@ def ingest(job: Job, ex: Executor, on_progress: OnProgress | None = None) -> Ing
         )
         days.end((task.day,))
         _tell(on_progress, "ingest", number, len(tasks), days, task.day, error=error)
-    return summary
+    return summary + _compare_sensors(job, inputs, ex)
+
+
+def _compare_sensors(job: Job, inputs: Inputs, ex: Executor) -> IngestSummary:
+    """Measure what the days with both images tell, where that is not known yet."""
+    outcomes = list(ex.map(measure_day, coincident_tasks(job.inputs, inputs.grid, inputs.bands)))
+    keep(job.inputs, [outcome.result for outcome in outcomes if outcome.result is not None])
+    return IngestSummary(
+        errors=tuple(str(outcome.error) for outcome in outcomes if outcome.result is None)
+    )
 
 
 def plan(job: Job) -> Plan:
@@ -188,6 +205,7 @@ def _summary(cube: Path, ingested: IngestSummary, fused: FuseSummary) -> RunSumm
             Status(value).name.lower(): count
             for value, count in zip(values.tolist(), counts.tolist(), strict=True)
         },
+        sensors=sensor_lines(read_attrs(cube)),
         ingested=ingested,
         fused=fused,
     )

@@ -17,6 +17,7 @@ from model.card import CLASSICAL_HALO, METHODS, describe
 from model.fuser import load_fuser
 from pipeline.choose import views
 from pipeline.chunk_cache import read_day
+from pipeline.corrections import Corrections
 from pipeline.cube import day_number, unpack
 from pipeline.executor import Executor
 from pipeline.images import array_of, day_axis
@@ -44,6 +45,7 @@ class _Comparison:
     truth: Path
     centre: NDArray[np.float32]
     spread: NDArray[np.float32]
+    corrections: Corrections
 
     def __str__(self) -> str:
         return f"scoring tile {self.address.tile.index}, {self.address.days[0]}"
@@ -57,7 +59,14 @@ def score(job: Job, truth: Path, ex: Executor) -> list[dict[str, Any]]:
     recipe = make_recipe(job)
     centre, spread = recipe.statistics
     tasks = [
-        _Comparison(job=job, address=address, truth=truth, centre=centre, spread=spread)
+        _Comparison(
+            job=job,
+            address=address,
+            truth=truth,
+            centre=centre,
+            spread=spread,
+            corrections=recipe.corrections,
+        )
         for address in _addresses(recipe)
     ]
     names = _names(job)
@@ -112,7 +121,14 @@ def _compare(task: _Comparison) -> Sums:
     """Sums over the fused pixels of a tile's days, each method on the same ones."""
     address, job = task.address, task.job
     y, x = address.tile.y, address.tile.x
-    inputs = read_block(job.inputs, job.grid, address, centre=task.centre, spread=task.spread)
+    inputs = read_block(
+        job.inputs,
+        job.grid,
+        address,
+        centre=task.centre,
+        spread=task.spread,
+        corrections=task.corrections,
+    )
     assert inputs.block is not None
     answers = {name: load_fuser(name).fuse(inputs.block).reflectance for name in _names(job)[1:]}
     cube, truth = zarr.open_group(job.cube, mode="r"), zarr.open_group(task.truth, mode="r")

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.corrections import Corrections
 from pipeline.cube import WHOLLY
 from pipeline.grid import Grid
 from pipeline.recipe import digest
@@ -123,10 +124,13 @@ class Survey:
         read = dict(zip(self.fine_days, self.fine_done[:, near].tolist(), strict=True))
         return {day: f"{print_:x} {read.get(day)}" for day, print_ in self.fine_prints.items()}
 
-    def coarse_states(self, window: int) -> dict[date, str]:
+    def coarse_states(self, window: int, corrections: Corrections) -> dict[date, str]:
         """What identifies the coarse image of a day, clouds filled from ``window`` days around."""
         read = dict(zip(self.coarse_days, self.coarse_done.tolist(), strict=True))
-        own = {day: f"{print_:x} {read.get(day)}" for day, print_ in self.coarse_prints.items()}
+        own = {
+            day: f"{print_:x} {read.get(day)} {corrections.state(day)}"
+            for day, print_ in self.coarse_prints.items()
+        }
         around = [timedelta(days=offset) for offset in range(-window, window + 1)]
         return {
             day: digest([own.get(day + offset) for offset in around], 8).hex()

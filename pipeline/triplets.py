@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from model.block import Block
 from model.training.patches import SHRINKING, scored_places, starts
 from model.training.scenes import Scene, SceneSet, open_set, written_whole
+from pipeline.corrections import Corrections
 from pipeline.cube import day_number, pack
 from pipeline.executor import Executor, executor
 from pipeline.grid import Grid, Tile
@@ -99,6 +100,7 @@ def cut_triplets(
         )
     without = [day for day in dates.fine_days if day not in split.usable]
     centre, spread = region_statistics(job.inputs, dates.bands, without=without)
+    corrections = Corrections.blind(job, dates.bands, without=without)
     with written_whole(out) as new:
         write = partial(
             _write_scene,
@@ -106,6 +108,7 @@ def cut_triplets(
             folder=new,
             centre=centre,
             spread=spread,
+            corrections=corrections,
             patch=patch,
             rules=rules,
         )
@@ -209,11 +212,14 @@ def _write_scene(
     folder: Path,
     centre: NDArray[np.float32],
     spread: NDArray[np.float32],
+    corrections: Corrections,
     patch: int,
     rules: TripletRules,
 ) -> Scene | None:
     """Write the files of a scene; None where no patch of it could be used."""
-    inputs = read_block(job.inputs, job.grid, cut.address, centre=centre, spread=spread)
+    inputs = read_block(
+        job.inputs, job.grid, cut.address, centre=centre, spread=spread, corrections=corrections
+    )
     block = inputs.block
     assert block is not None
     known = block.known()[0] & inputs.clear[0]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from model.block import Array
 from model.proper_scores import covered
 from pipeline.choose import views
+from pipeline.corrections import Corrections
 from pipeline.executor import Executor, executor
 from pipeline.fuse import fuser_for
 from pipeline.ingest import open_inputs
@@ -131,6 +132,7 @@ class _HoldOut:
     hide_days: int
     centre: NDArray[np.float32]
     spread: NDArray[np.float32]
+    corrections: Corrections
 
     methods: tuple[tuple[Method, str, int], ...]
     """Each with the identity and the halo of its card."""
@@ -227,6 +229,7 @@ def _hold_outs(
             if not wanted:
                 continue
             centre, spread = region_statistics(job.inputs, bands, without=hidden)
+            corrections = Corrections.blind(job, bands, without=hidden)
             for address in wanted:
                 yield _HoldOut(
                     job=job,
@@ -234,6 +237,7 @@ def _hold_outs(
                     hide_days=hidden_days,
                     centre=centre,
                     spread=spread,
+                    corrections=corrections,
                     methods=methods,
                 )
 
@@ -286,6 +290,7 @@ def _compare(task: _HoldOut, device: str) -> list[list[Moments]]:
                 replace(task.address, halo=halo),
                 centre=task.centre,
                 spread=task.spread,
+                corrections=task.corrections,
             )
         inputs = blocks[halo]
         assert inputs.block is not None

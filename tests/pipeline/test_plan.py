@@ -14,12 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.calibration import Line
 from pipeline.choose import FILLERS, LONGEST
+from pipeline.coincidence import Coincidence, write_coincident
+from pipeline.corrections import Measured
 from pipeline.cube import Status
 from pipeline.job import Job, PairRules
 from pipeline.pairs import Bracket, Candidate, Gap, bracket, reference_dates
 from pipeline.plan import PRODUCED, FuseTask, Plan, StaleError, draw_plan
 from pipeline.recipe import Recipe
+from pipeline.registration import Shift
 from pipeline.store import Tables
 from pipeline.survey import NotIngestedError, Survey
 from tests.pipeline.test_job import make_job
@@ -345,8 +349,11 @@ def test_a_longer_period_makes_nothing_stale(seed: int) -> None:
         make_recipe(coarse_fill_days=FILL + 1),
         replace(make_recipe(), centre=(0.11,)),
         make_recipe(halo=16),
+        make_recipe(calibrate="linear"),
+        make_recipe(coregister="none"),
+        make_recipe(coregister="shift"),
     ],
-    ids=["weights", "coarse_fill_days", "statistics", "halo"],
+    ids=["weights", "coarse_fill_days", "statistics", "halo", "calibrate", "not flagged", "shift"],
 )
 def test_other_settings_or_weights_make_all_stale_the_provisional_too(other: Recipe) -> None:
     plan = a_young_plan()
@@ -358,6 +365,40 @@ def test_other_settings_or_weights_make_all_stale_the_provisional_too(other: Rec
     )
 
     assert set(again.stale) == set(tile_days(plan.tasks))
+
+
+def test_what_was_measured_is_part_of_it_only_where_it_is_used() -> None:
+    line = Line(gain=1.1, bias=0.0, scatter=0.01, cells=900)
+    other = Measured(lines=(line,), shift=(0.4, 0.0))
+    for changes, differs in (
+        ({"coregister": "none"}, False),
+        ({"coregister": "flag"}, False),
+        ({"coregister": "shift"}, True),
+        ({"calibrate": "linear"}, True),
+    ):
+        recipe = make_recipe(**changes)
+        assert (replace(recipe, measured=other).code != recipe.code) == differs, changes
+
+
+def test_a_day_found_misplaced_touches_what_is_made_from_it(tmp_path: Path) -> None:
+    recipe = make_recipe(cube=tmp_path / "a.zarr")
+    survey = make_survey()
+    plan = draw_plan(recipe, survey, make_tables(recipe.job))
+    recipe.job.inputs.mkdir()
+    found = plan.tasks[0].before[0]
+    shift = Shift(y=1.5, x=0.0, sigma=0.1, likeness=0.9, cells=900)
+    known = Coincidence(day=found, images="a b", shift=shift, lines=(None,))
+    write_coincident(recipe.job.inputs, [known])
+    again = draw_plan(recipe, survey, make_tables(recipe.job, plan.tasks))
+    near = {found + timedelta(days=n) for n in range(-FILL, FILL + 1)}
+    made_from_it = {
+        (tile, when)
+        for task in plan.tasks
+        for tile, when in tile_days([task])
+        if task.gap is None and near & {when, *task.before, *task.after}
+    }
+    assert made_from_it
+    assert set(again.stale) == made_from_it
 
 
 def test_rules_that_choose_the_same_images_leave_the_cube_as_it_is() -> None:
