@@ -148,6 +148,11 @@ class RegionConfig(_Section):
     water: Literal["keep", "drop"] = "keep"
     """The same for open water; floods need it kept."""
 
+    brdf: Literal["none", "c-factor"] = "none"
+    """"c-factor": reflectance of images as seen is brought to a view from straight above and the
+    sun's mean height at the region's latitude (Roy et al. 2016).  Products that are so already
+    (HLS, MCD43A4) stay as they are."""
+
     calibrate: Literal["none", "linear"] = "none"
     """"linear": coarse reflectance is brought to the fine sensor's by a robust line for each band,
     measured on the days with both.  It is measured, and told by ``status``, in either case."""
@@ -228,6 +233,7 @@ class RegionConfig(_Section):
             coarse_fill_days=self.coarse_fill_days,
             snow=self.snow,
             water=self.water,
+            brdf=self.brdf,
             calibrate=self.calibrate,
             coregister=self.coregister,
             institution=self.institution,

@@ -88,6 +88,10 @@ class Inputs:
     drop: tuple[str, ...]
     """What is unclear in fine images besides clouds: snow, water."""
 
+    normal_sun: float | None = None
+    """Zenith of the sun, in degrees, under which all reflectance is seen from above; None: each
+    image as its sun and view were."""
+
     fine: Collected
     coarse: Collected
 
@@ -142,6 +146,7 @@ def freeze_inputs(folder: Path, inputs: Inputs) -> None:
         "grid": inputs.grid.to_dict(),
         "bands": list(inputs.bands),
         "drop": list(inputs.drop),
+        "normal_sun": inputs.normal_sun,
         "fine": inputs.fine.to_dict(),
         "coarse": inputs.coarse.to_dict(),
     }
@@ -164,6 +169,7 @@ def _open_inputs(path: Path, changed: int) -> Inputs:
         grid=Grid.from_dict(known["grid"]),
         bands=tuple(known["bands"]),
         drop=tuple(known["drop"]),
+        normal_sun=known["normal_sun"],
         fine=Collected.from_dict(known["fine"]),
         coarse=Collected.from_dict(known["coarse"]),
     )
@@ -225,11 +231,20 @@ def ingest_block(task: IngestTask) -> IngestReport:
         if task.role == "fine":
             y, x = _rectangle(inputs.grid, task.tiles)
             box = inputs.grid.fine[y, x]
-            scene = load_fine(items, collected.specs, inputs.bands, box, drop=inputs.drop)
+            scene = load_fine(
+                items,
+                collected.specs,
+                inputs.bands,
+                box,
+                drop=inputs.drop,
+                normal_sun=inputs.normal_sun,
+            )
         else:
             box = inputs.grid.coarse
             y, x = slice(0, box.shape.y), slice(0, box.shape.x)
-            scene = load_coarse(items, collected.specs, inputs.bands, box)
+            scene = load_coarse(
+                items, collected.specs, inputs.bands, box, normal_sun=inputs.normal_sun
+            )
         read = time.perf_counter()
         seen = clearness_of(inputs.grid, scene.clear, task.tiles)
         dn, clipped = pack(scene.reflectance)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from model.card import MethodCard, describe
+from pipeline.brdf import normal_sun
 from pipeline.cube import daily
 from pipeline.grid import Grid
 from pipeline.pairs import Observed, SinglePair
@@ -119,6 +120,9 @@ class Job:
     water: Literal["keep", "drop"] = "keep"
     """Whether fine pixels with water count as clear: a flood is water."""
 
+    brdf: Literal["none", "c-factor"] = "none"
+    """Whether reflectance is brought to a view from straight above under one sun."""
+
     calibrate: Literal["none", "linear"] = "none"
     """Whether coarse reflectance is brought to the fine sensor's, by a line for each band."""
 
@@ -144,6 +148,12 @@ class Job:
     def dropped(self) -> tuple[str, ...]:
         """The flags that the region masks like clouds."""
         return tuple(name for name in ("snow", "water") if getattr(self, name) == "drop")
+
+    @property
+    def normal_sun(self) -> float | None:
+        """Zenith of the sun, in degrees, that reflectance is brought to; None: as it was."""
+        box = self.grid.fine.geographic_extent.boundingbox
+        return normal_sun((box.bottom + box.top) / 2) if self.brdf == "c-factor" else None
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -187,6 +197,7 @@ class Job:
             "coarse_fill_days": self.coarse_fill_days,
             "snow": self.snow,
             "water": self.water,
+            "brdf": self.brdf,
             "calibrate": self.calibrate,
             "coregister": self.coregister,
             "institution": self.institution,
@@ -209,6 +220,7 @@ class Job:
             coarse_fill_days=known["coarse_fill_days"],
             snow=known["snow"],
             water=known["water"],
+            brdf=known["brdf"],
             calibrate=known["calibrate"],
             coregister=known["coregister"],
             institution=known["institution"],

@@ -10,8 +10,9 @@ brought to the region's grid.
 # -28672 for a measurement and bleeds it into its neighbours.  So nothing is left to the resampler:
 # what is not clear is NaN when it comes to it, and both resamplers here give NaN no weight.
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from odc.geo.geobox import GeoBox
 from scipy.sparse import csr_array
 
 from catalogs import Band, CollectionSpec, platform_of
+from pipeline.brdf import c_factor
 from pipeline.coarse_day import Look, combine
+from pipeline.geometry import has_layers, scene_angles
 from pipeline.mask import Flags, Mask, read_flags
 from pipeline.read import ReadError, native_geobox, read_layers, window_around, words_of
 from pipeline.resample import area_weights, to_lattice
@@ -81,6 +84,7 @@ def load_fine(
     geobox: GeoBox,
     *,
     drop: Sequence[str] = (),
+    normal_sun: float | None = None,
 ) -> Scene:
     """The fine image of a day on ``geobox``.
 
@@ -88,7 +92,8 @@ def load_fine(
     resampled by cubic convolution where all its support is clear, else by bilinear weights over
     the clear pixels.  A pixel is clear where the nearest pixel of its scene is.  Where scenes
     overlap the first clear one, in the order of ``items``, is kept.  ``drop`` names the flags of
-    ``spec.reject_if_asked`` that are unclear too.  An item that cannot be read is told in
+    ``spec.reject_if_asked`` that are unclear too.  With ``normal_sun`` (zenith, degrees) what is
+    not adjusted to nadir yet is, by ``pipeline.brdf``.  An item that cannot be read is told in
     ``unread``; ReadError where that leaves no clear pixel.
     """
     shape = geobox.shape.yx
@@ -102,7 +107,8 @@ def load_fine(
     )
     unread: list[str] = []
     for number, item in enumerate(items, start=1):
-        native = _try_native(unread, item, _spec_of(item, specs), bands, geobox, drop)
+        spec = _spec_of(item, specs)
+        native = _try_native(unread, item, spec, bands, geobox, drop=drop, normal_sun=normal_sun)
         if native is None:
             continue
         flags = native.flags
@@ -123,6 +129,8 @@ def load_coarse(
     specs: Mapping[str, CollectionSpec],
     bands: Sequence[str],
     geobox: GeoBox,
+    *,
+    normal_sun: float | None = None,
 ) -> Scene:
     """The coarse image of a day on ``geobox``: the area average of the clear pixels of each cell.
 
@@ -131,7 +139,8 @@ def load_coarse(
     by ``pipeline.coarse_day``; water and snow are those the leading one saw.  A cell is clear
     where every band is known; where only some are, those are given all the same.  ``source`` is
     the leading sensor's item with the largest share.  A cell whose bands are not all of the same
-    sensors counts as of low quality.  Items that cannot be read are as in ``load_fine``.
+    sensors counts as of low quality.  ``normal_sun`` and items that cannot be read are as in
+    ``load_fine``.
     """
     sensors: dict[tuple[int, str], dict[int, pystac.Item]] = {}
     for number, item in enumerate(items, start=1):
@@ -139,7 +148,8 @@ def load_coarse(
         sensors.setdefault((rank, platform_of(item)), {})[number] = item
     # By the order of the collections and the craft's name, never by that of the items.
     unread: list[str] = []
-    looks = [_look(sensors[key], specs, bands, geobox, unread) for key in sorted(sensors)]
+    read = partial(_try_native, unread, normal_sun=normal_sun)
+    looks = [_look(sensors[key], specs, bands, geobox, read) for key in sorted(sensors)]
     day = combine([one for one, _, _ in looks])
     lead = np.maximum(day.lead, 0)[None]
     marks = np.take_along_axis(np.stack([marks for _, marks, _ in looks]), lead[:, None], 0)[0]
@@ -181,7 +191,7 @@ def _look(
     specs: Mapping[str, CollectionSpec],
     bands: Sequence[str],
     geobox: GeoBox,
-    unread: list[str],
+    read: Callable[..., _Native | None],
 ) -> tuple[Look, Mask, NDArray[np.uint16]]:
     """What one sensor saw of a day, its marks (3, cell) and the item that gave most (cell,).
 
@@ -196,7 +206,7 @@ def _look(
     most = np.zeros(cells)
     source = np.zeros(cells, np.uint16)
     for number, item in items.items():
-        native = _try_native(unread, item, spec, bands, geobox, angles=("view_zenith",))
+        native = read(item, spec, bands, geobox, angles=("view_zenith",))
         if native is None:
             continue
         weights = area_weights(native.geobox, geobox)
@@ -240,7 +250,9 @@ def _read_native(
     spec: CollectionSpec,
     bands: Sequence[str],
     target: GeoBox,
+    *,
     drop: Sequence[str] = (),
+    normal_sun: float | None = None,
     angles: Sequence[str] = (),
 ) -> _Native | None:
     """An item's pixels around ``target``, masked and scaled; None where it does not reach it.
@@ -248,8 +260,11 @@ def _read_native(
     On the finest grid of its bands.
     """
     own = [name for name in bands if name in spec.bands]
+    adjust = normal_sun is not None and not spec.nbar
     told = [
-        name for name in angles if name in spec.angles and spec.angles[name].asset in item.assets
+        name
+        for name, band in spec.angles.items()
+        if (adjust or name in angles) and band.asset in item.assets
     ]
     whole = _finest(item, [spec.bands[name].asset for name in own], spec)
     pixel = (abs(whole.affine.e), abs(whole.affine.a))
@@ -267,6 +282,12 @@ def _read_native(
         platform=platform_of(item),
         drop=drop,
     )
+    degrees = {
+        name: to_reflectance(layers[band], band, np.zeros(window.shape.yx, bool))
+        for name in told
+        for band in [spec.angles[name]]
+    }
+    seen = degrees if not adjust or has_layers(item, spec) else scene_angles(item, window)
     reflectance = np.full((len(bands), *window.shape.yx), np.nan, np.float32)
     for k, name in enumerate(bands):
         if name not in own:
@@ -277,16 +298,9 @@ def _read_native(
             rejected = rejected | flags.band_reject[name]
         reflectance[k] = to_reflectance(layers[band], band, rejected)
         _check_scale(reflectance[k], item, name, band)
-    return _Native(
-        geobox=window,
-        reflectance=reflectance,
-        flags=flags,
-        angles={
-            name: to_reflectance(layers[band], band, np.zeros(window.shape.yx, bool))
-            for name in told
-            for band in [spec.angles[name]]
-        },
-    )
+        if normal_sun is not None and adjust:
+            reflectance[k] *= c_factor(name, seen, normal_sun).astype(np.float32)
+    return _Native(geobox=window, reflectance=reflectance, flags=flags, angles=degrees)
 
 
 def _finest(item: pystac.Item, assets: Sequence[str], spec: CollectionSpec) -> GeoBox:

@@ -8,6 +8,7 @@ import numpy as np
 
 from catalogs import Role, by_name, check_items, common_bands, find, nominal_day
 from pipeline.cube import daily
+from pipeline.geometry import LAYERS, tells_angles
 from pipeline.ingest import Collected, Inputs, freeze_inputs, open_inputs
 from pipeline.job import Job, JobError, Source
 from pipeline.plan import draw_plan
@@ -76,7 +77,29 @@ def _find(job: Job) -> Inputs:
                 )
     for collected in (fine, coarse):
         check_items(collected.items, collected.specs, bands)
-    return Inputs(grid=job.grid, bands=bands, drop=job.dropped, fine=fine, coarse=coarse)
+        if job.brdf != "none":
+            _check_angles(collected)
+    return Inputs(
+        grid=job.grid,
+        bands=bands,
+        drop=job.dropped,
+        normal_sun=job.normal_sun,
+        fine=fine,
+        coarse=coarse,
+    )
+
+
+def _check_angles(collected: Collected) -> None:
+    """Refuse images as seen of which not one tells its angles."""
+    for name, spec in collected.specs.items():
+        own = [item for item in collected.items if item.collection_id == name]
+        if own and not spec.nbar and not any(tells_angles(item, spec) for item in own):
+            layers = [spec.angles[layer].asset for layer in LAYERS if layer in spec.angles]
+            raise JobError(
+                f"`brdf: c-factor` needs the angles of sun and view, and no item of {name} tells "
+                f"them (in assets: {', '.join(layers) or 'none known'}); give items that do, or "
+                "take the line out of the region file"
+            )
 
 
 def _sources(job: Job) -> tuple[tuple[Source, Role], ...]:
@@ -137,7 +160,7 @@ def _merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
 def fingerprints(inputs: Inputs, role: Role) -> dict[date, int]:
     """64 bits, never 0, for each day with images: they change when what is read of them does."""
     collected = inputs.fine if role == "fine" else inputs.coarse
-    settings = [inputs.drop if role == "fine" else None]
+    settings = [inputs.drop if role == "fine" else None, inputs.normal_sun]
     return {
         day: int.from_bytes(digest([collected.fingerprint(day), settings], 8), "big") or 1
         for day in collected.days

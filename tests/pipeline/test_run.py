@@ -469,6 +469,12 @@ def one_band_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
+def test_nadir_view_without_angles_is_refused_before_anything_is_read(own: Job) -> None:
+    with pytest.raises(ValueError, match=r"no item of .* tells them.* take the line out"):
+        prepare(replace(own, brdf="c-factor"))
+    assert not own.inputs.exists()
+
+
 def test_a_cube_of_another_grid_is_refused_untouched(own: Job, done: Job) -> None:
     job = elsewhere(own, "grid.zarr")
     run_here(replace(job, start=day(8), end=day(10)))
