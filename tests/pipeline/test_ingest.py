@@ -240,7 +240,7 @@ def test_surface_holds_water_snow_and_poor_input_of_clear_pixels(tmp_path) -> No
     folder = lay_out(tmp_path / "b", make_inputs(tmp_path / "b", grid, dn=bright))
     tasks = tasks_of(folder, "fine")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.load.PLAUSIBLE", (-1, 2))
+        patch.setattr("pipeline.native.PLAUSIBLE", (-1, 2))
         report = ingest_block(tasks[0])
     assert report.clipped_pixels == 96 * 112
     assert (read(folder, "fine", "surface")[0] == cube.HIGH_AEROSOL).all()

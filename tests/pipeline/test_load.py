@@ -14,7 +14,9 @@ from catalogs import BANDS, Band, by_name
 from catalogs.landsat import LANDSAT_C2_L2
 from catalogs.modis import MOD09GA
 from pipeline.grid import Grid
-from pipeline.load import ReadError, load_coarse, load_fine, to_reflectance
+from pipeline.load import load_coarse, load_fine
+from pipeline.native import to_reflectance
+from pipeline.read import ReadError
 from pipeline.resample import area_weights, to_lattice
 from tests.pipeline.scenes import (
     CLEAR_LAND,
