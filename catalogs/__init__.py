@@ -12,7 +12,9 @@ from catalogs.items import (
     redact,
     thaw,
 )
-from catalogs.search import find, search, spec_for
+from catalogs.place import BBox, Place, Polygon, place_of
+from catalogs.providers import is_provider
+from catalogs.search import Found, find, search, spec_for
 from catalogs.spec import (
     BANDS,
     Band,
@@ -26,10 +28,14 @@ from catalogs.spec import (
 
 __all__ = [
     "BANDS",
+    "BBox",
     "Band",
     "CatalogError",
     "CollectionSpec",
     "Flag",
+    "Found",
+    "Place",
+    "Polygon",
     "Role",
     "by_name",
     "check_items",
@@ -37,10 +43,12 @@ __all__ = [
     "find",
     "fingerprint",
     "freeze",
+    "is_provider",
     "local_path",
     "native_crs",
     "needed",
     "nominal_day",
+    "place_of",
     "platform_of",
     "redact",
     "search",

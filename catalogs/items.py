@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -11,9 +11,8 @@ from urllib.parse import unquote
 import pystac
 
 from catalogs.days import nominal_day
+from catalogs.granule import Granule, granule
 from catalogs.spec import Band, CatalogError, CollectionSpec
-
-_MODIS_TILE = re.compile(r"\.(h\d\dv\d\d)\.")
 
 _LANDSAT = re.compile(r"L[COTE]0?(\d)")
 """LC08, LE07, LT05, and LC8 of before the collections."""
@@ -33,19 +32,17 @@ _WHEN = ("landsat:product_generated", "updated", "created")
 
 
 def acquisition(item: pystac.Item) -> tuple[str, ...] | None:
-    """What two items share when one is a reprocessing of the other: platform, place, day.
+    """What two items share when one is a reprocessing of the other: craft, place, day.
 
     None where the place is not told, so that nothing is dropped by mistake.
     """
+    if named := granule(item.id):
+        return named.product, named.place, named.day.isoformat()
     known = item.properties
-    prefix = item.id.split("_")[0].split(".")[0]  # LC08, MOD09GA: providers leave platform empty
-    if "landsat:wrs_path" in known and "landsat:wrs_row" in known:
-        place = f"{int(known['landsat:wrs_path']):03d}{int(known['landsat:wrs_row']):03d}"
-    elif tile := _MODIS_TILE.search(item.id):
-        place = tile[1]
-    else:
+    if "landsat:wrs_path" not in known or "landsat:wrs_row" not in known:
         return None
-    return prefix, place, nominal_day(item).isoformat()
+    place = f"{known['landsat:wrs_path']:0>3}{known['landsat:wrs_row']:0>3}"
+    return platform_of(item), place, nominal_day(item).isoformat()
 
 
 def platform_of(item: pystac.Item) -> str:
@@ -59,8 +56,17 @@ def platform_of(item: pystac.Item) -> str:
 
 
 def processed(item: pystac.Item) -> tuple[str, ...]:
-    """Sorts items of one acquisition from the oldest to the newest processing."""
-    return (*(str(item.properties.get(key, "")) for key in _WHEN), item.id)
+    """Sorts items of one acquisition from the oldest to the newest processing.
+
+    By the producer's date in the name of item or file, where it is told, then by the catalogue's.
+    """
+    made = max((one.made for one in _names(item)), default="")
+    return (made, *(str(item.properties.get(key, "")) for key in _WHEN), item.id)
+
+
+def _names(item: pystac.Item) -> Iterator[Granule]:
+    files = (asset.href.split("?")[0].rpartition("/")[2] for asset in item.assets.values())
+    yield from (named for name in (item.id, *files) if (named := granule(name)))
 
 
 def redact(href: str) -> str:

@@ -1,42 +1,163 @@
-"""Find the items of a region and period, in a catalogue on disk or behind a STAC API."""
+"""Find the items of a region and period, in the first of several catalogues that has them."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
-from pathlib import Path
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NoReturn
 
 import pystac
-from pystac_client import Client
-from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
-from urllib3 import Retry
 
+from catalogs.api import Api, OnMonth
 from catalogs.days import nominal_day
+from catalogs.files import Node, collections, items, open_root
 from catalogs.generic import spec_from_collection
-from catalogs.items import acquisition, local_path, processed, redact
-from catalogs.products import PRODUCTS
+from catalogs.items import acquisition, processed, redact
+from catalogs.normalise import normalise
+from catalogs.place import BBox, Place
+from catalogs.products import forms
+from catalogs.providers import address, provider_of
 from catalogs.spec import CatalogError, CollectionSpec, Role
-
-BBox = tuple[float, float, float, float]
-
-KNOWN = {
-    name: spec
-    for product in PRODUCTS
-    for spec in reversed(product.forms)
-    for name in (spec.name, *spec.aliases)
-} | {spec.name: spec for product in PRODUCTS for spec in product.forms[:1]}
-"""Collection ids whose facts are in our tables."""
+from catalogs.web import WEB, told
 
 MARGIN = timedelta(days=16)
 """How far an item's times may lie from its nominal day: intervals (MCD43A4: 16 days), and a day
 where the local solar day is not the UTC one.
 """
 
-PAGE = 100
-"""Items a page: large pages run into the servers' time limits."""
+STALE = timedelta(days=32)
+"""How much older than another catalogue's its newest item may be: two passes of one Landsat."""
 
-WEB = ("http://", "https://")
-"""How the address of a catalogue starts that strangers may have written."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What one catalogue has of a collection."""
+
+    specs: tuple[CollectionSpec, ...]
+    """The tables its items carry as ``collection``; several where it holds two craft."""
+
+    items: tuple[pystac.Item, ...]
+    """Each acquisition once, in its newest processing, sorted by (day, id)."""
+
+    catalog: str
+    """Provider or address, without what is secret in it."""
+
+    skipped: tuple[str, ...] = ()
+    """Items that cannot be used, each with the reason."""
+
+    passed: tuple[str, ...] = ()
+    """Why the catalogues before this one were passed over."""
+
+    @property
+    def newest(self) -> date:
+        """Day of the last item."""
+        return nominal_day(self.items[-1])
+
+    def lines(self) -> Iterator[str]:
+        """What was found where, for people."""
+        names = " and ".join(spec.name for spec in self.specs)
+        first = nominal_day(self.items[0])
+        yield (f"{names}: {len(self.items)} items from {self.catalog}, {first} to {self.newest}")
+        yield from (f"passed over: {reason}" for reason in self.passed)
+        yield from (f"left out: {reason}" for reason in self.skipped)
+
+
+def find(
+    catalogs: Sequence[str],
+    collection: str,
+    role: Role,
+    place: Place | BBox,
+    start: date,
+    end: date,
+    on_month: OnMonth | None = None,
+) -> Found:
+    """The items of a collection from the first catalogue that is up, has any, and is not stale.
+
+    ``catalogs`` are providers by name, URLs and paths.  One is stale where its newest item is
+    ``STALE`` older than what is asked for and that much older than another's.  CatalogError with
+    what each said where none has any.
+    """
+    best: Found | None = None
+    passed: list[str] = []
+    again = False
+    wanted = min(end, datetime.now(UTC).date())
+    for catalog in catalogs:
+        try:
+            found = look(catalog, collection, role, place, start, end, on_month)
+        except CatalogError as error:
+            passed.append(str(error))
+            again |= error.again
+            continue
+        if best is None or found.newest - best.newest > STALE:
+            older, best = best, found
+            if older:
+                passed.append(
+                    f"{older.catalog} is stale: its newest item of {collection} is of "
+                    f"{older.newest}, {found.catalog} has one of {found.newest}"
+                )
+        if wanted - best.newest <= STALE:
+            break
+    if best is None:
+        raise CatalogError("; ".join(passed), again=again)
+    return replace(best, passed=tuple(passed))
+
+
+def search(
+    href: str, collection: str, place: Place | BBox, start: date, end: date
+) -> list[pystac.Item]:
+    """The items that ``look`` finds."""
+    return list(look(href, collection, None, place, start, end).items)
+
+
+def look(
+    catalog: str,
+    collection: str,
+    role: Role | None,
+    place: Place | BBox,
+    start: date,
+    end: date,
+    on_month: OnMonth | None = None,
+) -> Found:
+    """The items of a collection that touch ``place`` on the days ``start`` to ``end``, both in.
+
+    ``catalog`` is a provider, the URL of a STAC API, or a ``catalog.json`` on disk or the web;
+    ``collection`` any name of the product, or of a collection there.  ``place`` may be a box west,
+    south, east, north in degrees, west > east across the antimeridian.  Items are in normal form
+    (``normalise``); those that cannot be used are named in ``skipped``.  CatalogError where
+    nothing is left, or the product cannot play ``role``.
+    """
+    if not isinstance(place, Place):
+        place = Place(bbox=place)
+    source = _open(catalog)
+    there = source.collection(collection)
+    specs = forms(collection) or (_own_spec(there, catalog),)
+    _check_role(specs, collection, role)
+    found: list[pystac.Item] = []
+    skipped: list[str] = []
+    for features in source.features(str(there["id"]), place, start, end, on_month):
+        name = features.known.get("id") if features.known else None
+        try:
+            if features.error:
+                raise CatalogError(features.error)
+            item = normalise(features.known, specs, base=features.base, web=features.web)
+            if item is None or not start <= nominal_day(item) <= end:
+                continue
+            if not place.touched_by(item.geometry, item.bbox):
+                continue
+        except CatalogError as error:
+            skipped.append(f"item {name}: {error}" if name else str(error))
+            continue
+        found.append(item)
+    shown = catalog if provider_of(catalog) else redact(catalog)
+    if not found:
+        raise CatalogError(_nothing(shown, collection, place, start, end, there, skipped))
+    kept = newest(found)
+    used = {item.collection_id for item in kept}
+    return Found(
+        specs=tuple(spec for spec in specs if spec.name in used),
+        items=tuple(kept),
+        catalog=shown,
+        skipped=tuple(dict.fromkeys(skipped)),
+    )
 
 
 def spec_for(href: str, collection: str, role: Role | None = None) -> CollectionSpec:
@@ -45,64 +166,9 @@ def spec_for(href: str, collection: str, role: Role | None = None) -> Collection
     ``href`` is opened only for a collection that is in no table.  CatalogError where the product
     cannot play ``role``.
     """
-    spec = KNOWN.get(collection) or spec_from_collection(_collection(href, collection))
-    if role and spec.role and spec.role != role:
-        raise CatalogError(
-            f"collection {collection} is a {spec.role} product and cannot be the {role} one; "
-            f"are `fine` and `coarse` swapped in the region file?"
-        )
-    return spec
-
-
-def search(href: str, collection: str, bbox: BBox, start: date, end: date) -> list[pystac.Item]:
-    """The items of ``collection`` that touch ``bbox`` on the days ``start`` to ``end``.
-
-    ``href`` is a ``catalog.json`` on disk (or its URL) or the URL of a STAC API; ``bbox`` is west,
-    south, east, north in degrees, west > east across the antimeridian; both days are included.
-    An acquisition found twice is kept in its newest processing.  Items come without links, with
-    absolute hrefs, sorted by (day, id).  CatalogError where nothing is found, or where an asset
-    of an item is no plain file: see ``_check_href``.
-    """
-    source = _collection(href, collection)
-    if _is_api(href):
-        found = _ask(href, collection, bbox, start - MARGIN, end + MARGIN)
-    else:
-        found = source.get_items(recursive=True)
-    accept = KNOWN[collection].accept if collection in KNOWN else {}
-    items = []
-    for item in found:
-        usable = all(
-            item.properties.get(key, values[0]) in values for key, values in accept.items()
-        )
-        if usable and start <= nominal_day(item) <= end and _touches(item, bbox):
-            items.append(_detached(item, collection, href))
-    if not items:
-        raise CatalogError(
-            f"{redact(href)} has no usable item of {collection} that touches bbox {list(bbox)} "
-            f"from {start} to {end}; {_extent(source)}"
-        )
-    return newest(items)
-
-
-def find(
-    hrefs: Sequence[str], collection: str, role: Role, bbox: BBox, start: date, end: date
-) -> tuple[CollectionSpec, list[pystac.Item]]:
-    """The facts of a collection and its items, from the first catalogue that has any.
-
-    CatalogError with what each of ``hrefs`` said where none has.
-    """
-    said = []
-    for href in hrefs:
-        try:
-            spec = spec_for(href, collection, role)
-            items = search(href, collection, bbox, start, end)
-        except CatalogError as error:
-            said.append(str(error))
-            continue
-        for item in items:
-            item.collection_id = spec.name  # known by an alias there
-        return spec, items
-    raise CatalogError("; ".join(said))
+    specs = forms(collection) or (_own_spec(_open(href).collection(collection), href),)
+    _check_role(specs, collection, role)
+    return specs[0]
 
 
 def newest(items: Iterable[pystac.Item]) -> list[pystac.Item]:
@@ -112,155 +178,136 @@ def newest(items: Iterable[pystac.Item]) -> list[pystac.Item]:
     return sorted(kept.values(), key=lambda item: (nominal_day(item), item.id))
 
 
-def _is_api(href: str) -> bool:
-    return href.startswith(WEB) and not href.endswith(".json")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Raw:
+    """An item as it came, or why it did not."""
+
+    known: dict[str, Any] | None = None
+    error: str = ""
+    base: str = ""
+    web: bool = True
 
 
-def _open(href: str) -> pystac.Catalog:
-    if _is_api(href):
-        # POST is not retried by default, and one failing page would lose the whole search.
-        retry = Retry(
-            total=5,
-            connect=2,
-            backoff_factor=0.5,
-            status_forcelist=[429, 502, 503, 504],
-            allowed_methods=None,
-        )
-        try:
-            return Client.open(href, stac_io=StacApiIO(max_retries=retry, timeout=(10, 60)))
-        except (APIError, pystac.errors.STACTypeError, ValueError) as error:
-            raise CatalogError(f"no STAC API answers at {redact(href)}: {_text(error)}") from None
-    path = Path(href)
-    if "://" not in href and not path.is_file():
-        raise CatalogError(
-            f"there is no catalogue at {path.absolute()}; give the path of a catalog.json or the "
-            f"URL of a STAC API"
-        )
-    try:
-        return pystac.Catalog.from_file(href)
-    except Exception as error:  # pystac raises bare ones for what a server refuses
-        raise CatalogError(f"{redact(href)} is not a STAC catalogue: {_text(error)}") from None
+class _ApiSource:
+    def __init__(self, catalog: str) -> None:
+        provider = provider_of(catalog)
+        self.api = Api(url=address(catalog), page=provider.page if provider else 100)
+        self.ids = provider.collections if provider else ()
+
+    def collection(self, name: str) -> dict[str, Any]:
+        specs = forms(name)
+        ids = [name] if not self.ids or name in self.ids else []
+        ids += [one for one in self.ids if set(forms(one)) & set(specs)]
+        ids += [one for spec in specs for one in (spec.name, *spec.aliases)]
+        known = self.api.collection(dict.fromkeys(ids or [name]))
+        if known is None:
+            _absent(self.api.url, name, self.api.collections())
+        return known
+
+    def features(
+        self, name: str, place: Place, start: date, end: date, on_month: OnMonth | None
+    ) -> Iterator[_Raw]:
+        boxes = place.boxes()
+        for known in self.api.items(name, boxes, start - MARGIN, end + MARGIN, on_month):
+            links = known.get("links")
+            base = next(
+                (
+                    one["href"]
+                    for one in (links if isinstance(links, list) else ())
+                    if isinstance(one, dict)
+                    and one.get("rel") == "self"
+                    and isinstance(one.get("href"), str)
+                ),
+                self.api.url,
+            )
+            yield _Raw(known=dict(known), base=base)
 
 
-def _text(error: Exception) -> str:
-    """What an error says, without users, passwords and query strings of URLs.
+class _FileSource:
+    def __init__(self, catalog: str) -> None:
+        self.root = open_root(catalog)
+        self.node: Node | None = None
 
-    These errors are raised ``from None`` for the same reason: a log shows the whole chain.
-    """
-    return re.sub(r"\?[^\s'\")>]+", "", re.sub(r"//[^/\s]*@", "//", str(error)))
+    def collection(self, name: str) -> dict[str, Any]:
+        specs = forms(name)
+        names = [name, *(one for spec in specs for one in (spec.name, *spec.aliases))]
+        there = {str(node.known.get("id")): node for node in collections(self.root)}
+        found = next((there[one] for one in names if one in there), None)
+        if found is None:
+            _absent(self.root.href, name, sorted(there))
+        self.node = found
+        return found.known
+
+    def features(
+        self, name: str, place: Place, start: date, end: date, on_month: OnMonth | None
+    ) -> Iterator[_Raw]:
+        assert self.node is not None
+        for one in items(self.node):
+            if isinstance(one, str):
+                yield _Raw(error=one)
+            else:
+                yield _Raw(known=one.known, base=one.href, web=one.web or self.root.web)
 
 
-def _collection(href: str, collection: str) -> pystac.Collection:
-    catalog = _open(href)
-    if isinstance(catalog, Client):
-        ids = []
-        for one in catalog.get_collections():
-            if one.id == collection:
-                return one
-            ids.append(one.id)
-    else:
-        here = [catalog] if isinstance(catalog, pystac.Collection) else []
-        ids = []
-        for one in (*here, *catalog.get_all_collections()):
-            if one.id == collection:
-                return one
-            ids.append(one.id)
+def _open(catalog: str) -> _ApiSource | _FileSource:
+    href = address(catalog)
+    path = href.partition("?")[0]
+    if (
+        href.lower().startswith(WEB)
+        and not path.lower().endswith(".json")
+        and not href.endswith(".json")
+    ):
+        return _ApiSource(catalog)
+    return _FileSource(href)
+
+
+def _absent(href: str, name: str, there: Sequence[str]) -> NoReturn:
     raise CatalogError(
-        f"{redact(href)} has no collection {collection!r}; it has "
-        f"{', '.join(sorted(ids)) or 'none'}"
+        f"{redact(href)} has no collection {name!r}; it has {', '.join(there) or 'none'}"
     )
 
 
-def _ask(href: str, collection: str, bbox: BBox, start: date, end: date) -> Iterator[pystac.Item]:
-    """Ask an API month by month, so that no query grows beyond what a server answers in time."""
-    client = _open(href)
-    assert isinstance(client, Client)
+def _own_spec(known: dict[str, Any], catalog: str) -> CollectionSpec:
     try:
-        for first, last in _months(start, end):
-            for box in _boxes(bbox):
-                yield from client.search(
-                    collections=[collection],
-                    bbox=list(box),
-                    datetime=f"{first}T00:00:00Z/{last}T23:59:59Z",
-                    limit=PAGE,
-                ).items()
-    except APIError as error:
+        return spec_from_collection(pystac.Collection.from_dict(known, migrate=True))
+    except CatalogError:
+        raise
+    except Exception as error:  # pystac's many, for what strangers may write
         raise CatalogError(
-            f"the search of {collection} at {redact(href)} from {start} to {end} failed after "
-            f"retries: {_text(error)}; run again, nothing was written"
+            f"collection {known.get('id')} of {redact(catalog)} cannot be understood: {told(error)}"
         ) from None
 
 
-def _months(start: date, end: date) -> Iterator[tuple[date, date]]:
-    while start <= end:
-        following = (start.replace(day=1) + timedelta(days=32)).replace(day=1)
-        yield start, min(following - timedelta(days=1), end)
-        start = following
+def _check_role(specs: Sequence[CollectionSpec], collection: str, role: Role | None) -> None:
+    for spec in specs:
+        if role and spec.role and spec.role != role:
+            raise CatalogError(
+                f"collection {collection} is a {spec.role} product and cannot be the {role} one; "
+                f"are `fine` and `coarse` swapped in the region file?"
+            )
 
 
-def _boxes(bbox: BBox) -> tuple[BBox, ...]:
-    """A box as boxes that do not cross the antimeridian."""
-    west, south, east, north = bbox
-    if west <= east:
-        return (bbox,)
-    return (west, south, 180.0, north), (-180.0, south, east, north)
-
-
-def _touches(item: pystac.Item, bbox: BBox) -> bool:
-    if item.bbox is None:
-        return True  # unlocated: reading it will tell
-    corners = item.bbox if len(item.bbox) == 4 else [*item.bbox[:2], *item.bbox[3:5]]
-    return any(
-        a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
-        for a in _boxes((corners[0], corners[1], corners[2], corners[3]))
-        for b in _boxes(bbox)
-    )
-
-
-def _detached(item: pystac.Item, collection: str, catalog: str) -> pystac.Item:
-    # A catalogue on disk may link to items elsewhere.
-    web = any(one.lower().startswith(WEB) for one in (catalog, item.get_self_href() or ""))
-    for name, asset in item.assets.items():
-        _check_href(item, name, asset.href, web=web)
-    item.make_asset_hrefs_absolute()
-    for name, asset in item.assets.items():
-        _check_href(item, name, asset.href, web=web)  # ../../vsicurl/ may have become absolute
-        if asset.href.lower().startswith("file://"):  # GDAL does not unquote them
-            asset.href = str(local_path(asset.href))
-    item.clear_links()
-    item.collection_id = collection
-    return item
-
-
-def _check_href(item: pystac.Item, asset: str, href: str, *, web: bool) -> None:
-    """Refuse hrefs by which a catalogue could have this machine read what it should not.
-
-    GDAL opens more than files: ``/vsicurl/`` and its kin reach other hosts and unpack archives,
-    and XML in place of a name is a VRT that names any files.  A catalogue from the ``web`` has
-    no business with the files of this machine either.
-    """
-    plain = str(local_path(href) or href).lstrip()
-    cure = "correct the item, or use a catalogue you trust"
-    if plain.startswith(("/vsi", "<")):
-        raise CatalogError(
-            f"asset {asset!r} of item {item.id} is neither a file nor a URL: {redact(href)[:80]}; "
-            f"{cure}"
-        )
-    absolute = re.match(r"/|[a-z][a-z0-9+.-]*:", href, re.IGNORECASE)
-    if web and absolute and not href.lower().startswith((*WEB, "s3://")):
-        raise CatalogError(
-            f"asset {asset!r} of item {item.id} is at {redact(href)[:80]}, but a catalogue from "
-            f"the web may only name http://, https:// and s3://; {cure}"
-        )
-
-
-def _extent(collection: pystac.Collection) -> str:
-    spans = [
-        f"{first.date() if first else '..'} to {last.date() if last else '..'}"
-        for first, last in collection.extent.temporal.intervals[:1]
-    ]
-    boxes = collection.extent.spatial.bboxes[:1]
+def _nothing(
+    catalog: str,
+    collection: str,
+    place: Place,
+    start: date,
+    end: date,
+    there: dict[str, Any],
+    skipped: Sequence[str],
+) -> str:
+    reasons = f" {len(skipped)} cannot be used: {'; '.join(skipped[:3])};" if skipped else ""
     return (
-        f"the collection covers {', '.join(map(str, boxes)) or 'an unknown area'} "
-        f"from {', '.join(spans) or 'unknown days'}"
+        f"{catalog} has no usable item of {collection} that touches bbox {list(place.bbox)} "
+        f"from {start} to {end};{reasons} {_extent(there)}"
     )
+
+
+def _extent(known: dict[str, Any]) -> str:
+    try:
+        extent = pystac.Extent.from_dict(known["extent"])
+        first, last = extent.temporal.intervals[0]
+        span = f"{first.date() if first else '..'} to {last.date() if last else '..'}"
+        return f"the collection covers {extent.spatial.bboxes[0]} from {span}"
+    except Exception:  # whatever a stranger wrote there: it is only told
+        return "the collection does not say what it covers"

@@ -14,7 +14,14 @@ Container = Literal["raster", "hdf4", "hdf5"]
 
 
 class CatalogError(ValueError):
-    """A catalogue, collection or item that cannot be used as it is; the message has the cure."""
+    """A catalogue, collection or item that cannot be used as it is; the message has the cure.
+
+    ``again``: whether the same may work in a minute, as a server was busy or not to be reached.
+    """
+
+    def __init__(self, message: str, *, again: bool = False) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ module loads neither numpy nor torch; ``RegionConfig.job`` brings in the pipelin
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -24,6 +25,7 @@ from pydantic import (
 )
 
 if TYPE_CHECKING:
+    from catalogs import BBox, Place
     from pipeline.grid import Grid
     from pipeline.job import Job
 
@@ -104,8 +106,12 @@ class RegionConfig(_Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
-    bbox: tuple[float, float, float, float]
-    """West, south, east, north in degrees, WGS 84."""
+    bbox: tuple[float, float, float, float] | None = None
+    """West, south, east, north in degrees, WGS 84; west > east across the antimeridian."""
+
+    geojson: str | dict[str, Any] | None = None
+    """In place of ``bbox``: the path of a GeoJSON file with polygons, or a geometry itself.  The
+    cube is their box; images that touch none of them are not read."""
 
     start: date
     end: date
@@ -177,12 +183,19 @@ class RegionConfig(_Section):
 
     @field_validator("bbox")
     @classmethod
-    def _box_is_on_earth(cls, bbox: tuple[float, ...]) -> tuple[float, ...]:
+    def _box_is_on_earth(cls, bbox: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if bbox is None:
+            return None
         west, south, east, north = bbox
-        if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        if not (max(abs(west), abs(east)) <= 180 and west != east and -90 <= south < north <= 90):
             raise ValueError(
                 f"must be west, south, east, north in degrees, got {list(bbox)}; "
-                "split a region that crosses the antimeridian in two"
+                "west > east means a box across the antimeridian"
+            )
+        if west > east and east + 360 - west > 180:
+            raise ValueError(
+                f"goes from {west} east to {east}, more than half around the Earth; "
+                "are west and east swapped?"
             )
         return bbox
 
@@ -197,6 +210,14 @@ class RegionConfig(_Section):
     def _period_runs_forward(self) -> Self:
         if self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}; swap them")
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_one_place(self) -> Self:
+        if (self.bbox is None) == (self.geojson is None):
+            raise ValueError(
+                "bbox is missing" if self.bbox is None else "bbox and geojson: give one"
+            )
         return self
 
     def job(self, base: Path) -> Job:
@@ -214,10 +235,12 @@ class RegionConfig(_Section):
                 collections=asked.collection,
             )
 
+        place = self._place(base)
         default = self.checkpoint == "default"
         return Job(
             name=self.name,
-            grid=self._grid(),
+            grid=self._grid(place.bbox),
+            polygons=place.polygons,
             start=self.start,
             end=self.end,
             fine=source(self.fine),
@@ -241,7 +264,24 @@ class RegionConfig(_Section):
             cube=base / (self.cube or f"{self.name}.zarr"),
         )
 
-    def _grid(self) -> Grid:
+    def _place(self, base: Path) -> Place:
+        from catalogs import CatalogError, Place, place_of
+
+        if self.bbox is not None:
+            return Place(bbox=self.bbox)
+        if isinstance(self.geojson, dict):
+            return place_of(self.geojson)
+        path = base / str(self.geojson)
+        try:
+            return place_of(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise RegionError(f"geojson: there is no file {path}") from error
+        except CatalogError as error:
+            raise RegionError(f"geojson: {path}: {error}") from error
+        except (OSError, ValueError) as error:
+            raise RegionError(f"geojson: {path} is no GeoJSON: {error}") from error
+
+    def _grid(self, bbox: BBox) -> Grid:
         from pipeline.grid import Grid
 
         if self.grid.bounds_m is not None:
@@ -254,7 +294,7 @@ class RegionConfig(_Section):
                 anchor_m=self.grid.anchor_m,
             )
         return Grid.from_bbox(
-            self.bbox,
+            bbox,
             crs=self.grid.crs,
             resolution_m=self.grid.resolution_m,
             ratio=self.grid.ratio,
@@ -322,7 +362,11 @@ def fault_text(fault: Any, keys_of: Callable[[Sequence[str]], list[str]]) -> str
 
 
 def _catalog(name: str, base: Path) -> str:
-    return name if name.startswith(("http://", "https://")) else str(base / name)
+    """A provider or URL as it is, a path from the region file's folder."""
+    from catalogs import is_provider
+
+    plain = is_provider(name) or name.startswith(("http://", "https://"))
+    return name if plain else str(base / name)
 
 
 def _keys_of(section: Sequence[str]) -> list[str]:

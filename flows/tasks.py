@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
+from catalogs import CatalogError
 from flows.config import region_job
 from flows.show import markdown
 from pipeline.executor import executor
@@ -23,8 +24,6 @@ from pipeline.progress import FuseSummary, IngestSummary, RunSummary
 from pipeline.run import fuse, ingest, plan, prepare, publish
 
 NOT_THE_NETWORK = (FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError)
-BUSY = {429, 500, 502, 503, 504}
-"""HTTP answers of a server that may do better in a minute."""
 
 
 class _Idempotent(TypedDict):
@@ -41,9 +40,8 @@ async def network_is_to_blame(task: Task[..., Any], run: TaskRun, state: State[A
     while error is not None:
         if isinstance(error, OSError) and not isinstance(error, NOT_THE_NETWORK):
             return True
-        if getattr(error, "status_code", None) in BUSY:  # pystac_client's APIError
+        if isinstance(error, CatalogError) and error.again:
             return True
-        # pystac_client raises its own error inside `except` without `from`.
         error = error.__cause__ or error.__context__
     return False
 

@@ -276,6 +276,15 @@ class Grid:
         return cls(fine=fine, ratio=values["ratio"], tile=values["tile"], anchor=(x, y))
 
 
+def degrees_of(box: GeoBox) -> tuple[float, float, float, float]:
+    """West, south, east, north of a grid in degrees; west > east across the antimeridian."""
+    bounds = box.boundingbox
+    degrees: tuple[float, float, float, float] = Transformer.from_crs(
+        box.crs, "OGC:CRS84", always_xy=True
+    ).transform_bounds(bounds.left, bounds.bottom, bounds.right, bounds.top, densify_pts=32)
+    return degrees
+
+
 def _crs(name: str) -> CRS:
     try:
         crs = CRS(name)

@@ -40,6 +40,9 @@ class Collected:
     items: tuple[pystac.Item, ...]
     """Sorted by (day, id)."""
 
+    notes: tuple[str, ...] = ()
+    """Which catalogues were used, which passed over and which items left out, and why."""
+
     @cached_property
     def by_day(self) -> Mapping[date, tuple[pystac.Item, ...]]:
         """Items by nominal day, days ascending."""
@@ -68,6 +71,7 @@ class Collected:
         return {
             "specs": [spec.to_dict() for spec in self.specs.values()],
             "items": [freeze(item) for item in self.items],
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -76,6 +80,7 @@ class Collected:
         return cls(
             specs=by_name(*map(CollectionSpec.from_dict, known["specs"])),
             items=tuple(map(thaw, known["items"])),
+            notes=tuple(known["notes"]),
         )
 
 

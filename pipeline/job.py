@@ -10,10 +10,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from catalogs import BBox, Place, Polygon
 from model.card import MethodCard, describe
 from pipeline.brdf import normal_sun
 from pipeline.cube import daily
-from pipeline.grid import Grid
+from pipeline.grid import Grid, degrees_of
 from pipeline.pairs import Observed, SinglePair
 from pipeline.store import inputs_folder
 
@@ -102,6 +103,9 @@ class Job:
     name: str
     grid: Grid
 
+    polygons: tuple[Polygon, ...] = ()
+    """Ground that is meant, in degrees: images that touch none of it are not read; () all."""
+
     start: date
     end: date
     """First and last target day, both included."""
@@ -171,12 +175,17 @@ class Job:
         return self.end + timedelta(days=self.rules.max_span_days + self.coarse_fill_days)
 
     @property
-    def bbox(self) -> tuple[float, float, float, float]:
-        """West, south, east, north of the grid in degrees."""
-        box = self.grid.fine.geographic_extent.boundingbox
+    def bbox(self) -> BBox:
+        """West, south, east, north of the grid in degrees; west > east across the antimeridian."""
+        left, bottom, right, top = degrees_of(self.grid.fine)
         # A search that touches the region's edge exactly may lose a scene to rounding.
         down, up = (lambda v: math.floor(v * 1e5) / 1e5), (lambda v: math.ceil(v * 1e5) / 1e5)
-        return down(box.left), down(box.bottom), up(box.right), up(box.top)
+        return down(left), down(bottom), up(right), up(top)
+
+    @property
+    def place(self) -> Place:
+        """Where images are looked for."""
+        return Place(bbox=self.bbox, polygons=self.polygons)
 
     @property
     def inputs(self) -> Path:
@@ -188,6 +197,7 @@ class Job:
         return {
             "name": self.name,
             "grid": self.grid.to_dict(),
+            "polygons": self.polygons,
             "start": self.start.isoformat(),
             "end": self.end.isoformat(),
             "fine": asdict(self.fine),
@@ -211,6 +221,7 @@ class Job:
         return cls(
             name=known["name"],
             grid=Grid.from_dict(known["grid"]),
+            polygons=_tuples(known["polygons"]),
             start=date.fromisoformat(known["start"]),
             end=date.fromisoformat(known["end"]),
             fine=_source(known["fine"]),
@@ -231,3 +242,7 @@ class Job:
 
 def _source(known: dict[str, Any]) -> Source:
     return Source(catalogs=tuple(known["catalogs"]), collections=tuple(known["collections"]))
+
+
+def _tuples(known: Any) -> Any:
+    return tuple(map(_tuples, known)) if isinstance(known, list | tuple) else known

@@ -108,13 +108,14 @@ def _sources(job: Job) -> tuple[tuple[Source, Role], ...]:
 
 def _collect(job: Job, source: Source, role: Role) -> Collected:
     found = [
-        find(source.catalogs, name, role, job.bbox, job.search_start, job.search_end)
+        find(source.catalogs, name, role, job.place, job.search_start, job.search_end)
         for name in source.collections
     ]
-    items = [item for _, some in found for item in some]
+    items = [item for one in found for item in one.items]
     return Collected(
-        specs=by_name(*(spec for spec, _ in found)),
+        specs=by_name(*(spec for one in found for spec in one.specs)),
         items=tuple(sorted(items, key=lambda item: (nominal_day(item), item.id))),
+        notes=tuple(line for one in found for line in one.lines()),
     )
 
 

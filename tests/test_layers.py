@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MAY_IMPORT = {
     "model": {"numba", "numpy", "safetensors", "scipy", "torch"},
-    "catalogs": {"pystac", "pystac_client", "urllib3"},
+    "catalogs": {"pyproj", "pystac", "urllib3"},
     "pipeline": {
         "catalogs",
         "model",

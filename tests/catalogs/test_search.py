@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogs import CatalogError, nominal_day, search
-from catalogs.search import _months
+from catalogs.api import months
 
 BBOX = (14.0, 46.0, 14.1, 46.1)
 NAME = "landsat-c2-l2"
@@ -98,7 +98,12 @@ def api(require) -> Iterator[str]:
                     "extent": extent,
                     "links": [],
                 }
-                self._answer({"collections": [one], "links": []})
+                if self.path.startswith(f"/collections/{NAME}"):
+                    self._answer(one)
+                elif self.path.startswith("/collections/"):
+                    self._answer({"code": "NotFound"}, 404)
+                else:
+                    self._answer({"collections": [one], "links": []})
                 return
             self._answer(
                 {
@@ -199,7 +204,7 @@ def test_names_by_which_gdal_opens_more_than_files_are_refused(tmp_path, asset: 
     item = make_item("LC08", date(2023, 5, 1))
     item.assets["red"].href = asset
     href = str(make_catalog(tmp_path, [item]))
-    with pytest.raises(CatalogError, match=r"asset 'red' of item LC08 is neither a file nor a URL"):
+    with pytest.raises(CatalogError, match=r"item LC08: asset 'red' is neither a file nor a URL"):
         search(href, NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
 
 
@@ -207,7 +212,7 @@ def test_a_relative_href_cannot_climb_to_such_a_name(tmp_path) -> None:
     item = make_item("LC08", date(2023, 5, 1))
     item.assets["red"].href = "../" * 30 + "vsicurl/http/x"
     href = str(make_catalog(tmp_path, [item]))
-    with pytest.raises(CatalogError, match=r"asset 'red' of item LC08 is neither a file nor a URL"):
+    with pytest.raises(CatalogError, match=r"item LC08: asset 'red' is neither a file nor a URL"):
         search(href, NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
 
 
@@ -247,7 +252,7 @@ def test_a_catalogue_from_the_web_names_no_file_of_this_machine(web, asset: str)
     known = json.loads(file.read_text(encoding="utf-8"))
     known["assets"]["red"]["href"] = asset
     file.write_text(json.dumps(known), encoding="utf-8")
-    with pytest.raises(CatalogError, match=r"asset 'red' of item LC08 is at .*from the web"):
+    with pytest.raises(CatalogError, match=r"item LC08: asset 'red' is at .*from the web"):
         search(f"{address}/catalog.json", NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
 
 
@@ -273,7 +278,7 @@ def test_an_item_of_the_web_in_a_catalogue_on_disk_names_no_local_file(web) -> N
         if link["rel"] == "item":
             link["href"] = f"{address}/{NAME}/{link['href']}"
     file.write_text(json.dumps(known), encoding="utf-8")
-    with pytest.raises(CatalogError, match=r"asset 'red' of item LC08 .*from the web"):
+    with pytest.raises(CatalogError, match=r"item LC08: asset 'red' .*from the web"):
         search(str(folder / "catalog.json"), NAME, BBOX, date(2023, 5, 1), date(2023, 5, 2))
 
 
@@ -333,9 +338,9 @@ def test_an_api_that_does_not_answer_is_named() -> None:
 @given(st.dates(date(1990, 1, 1), date(2030, 1, 1)), st.integers(0, 800))
 def test_months_partition_a_period(start: date, length: int) -> None:
     end = start + timedelta(days=length)
-    months = list(_months(start, end))
+    spans = list(months(start, end))
     days = [
-        first + timedelta(days=k) for first, last in months for k in range((last - first).days + 1)
+        first + timedelta(days=k) for first, last in spans for k in range((last - first).days + 1)
     ]
     assert days == [start + timedelta(days=k) for k in range(length + 1)]
-    assert all((first.year, first.month) == (last.year, last.month) for first, last in months)
+    assert all((first.year, first.month) == (last.year, last.month) for first, last in spans)
