@@ -12,7 +12,7 @@ from typing import Any
 
 import pyproj
 
-from catalogs.granule import Granule
+from catalogs.granule import TILE_M, Granule
 from catalogs.place import BBox, plain_box
 from catalogs.spec import CatalogError
 
@@ -53,9 +53,8 @@ def check_grid(
             f"its grid of {rows} x {cols} pixels is {cols * abs(a) / 1000:.0f} km wide"
         )
     if granule and (corner := granule.corner_m):
-        # Rounded differently by different makers, but never by a metre.
-        if math.dist(corner, (left, top)) > 1 or abs(cols * a - 1111950.52) > 1 or rows != cols:
-            raise CatalogError(f"its grid at x {left:g}, y {top:g} is not that of {granule.place}")
+        if not _in_tile((left - corner[0]) / a, (top - corner[1]) / e, rows, cols, TILE_M / a):
+            raise CatalogError(f"its grid at x {left:g}, y {top:g} is not of tile {granule.place}")
         return
     crs, box = crs_text(grid) or default_crs, plain_box(bbox)
     if crs is None or box is None or box[0] > box[2]:
@@ -65,6 +64,13 @@ def check_grid(
         raise CatalogError(
             f"its grid lies at {[round(v, 2) for v in covered]} and its bbox at {list(box)}"
         )
+
+
+def _in_tile(col: float, row: float, rows: int, cols: int, side: float) -> bool:
+    """Whether a grid is the tile's, or a cut of it: whole pixels from its corner, within it."""
+    near = 0.01  # makers round the corner differently
+    whole = abs(col - round(col)) < near and abs(row - round(row)) < near
+    return whole and min(col, row) > -near and max(col + cols, row + rows) < side + near
 
 
 def crs_text(fields: Mapping[str, Any]) -> str | None:

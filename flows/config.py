@@ -215,9 +215,7 @@ class RegionConfig(_Section):
     @model_validator(mode="after")
     def _there_is_one_place(self) -> Self:
         if (self.bbox is None) == (self.geojson is None):
-            raise ValueError(
-                "bbox is missing" if self.bbox is None else "bbox and geojson: give one"
-            )
+            raise ValueError("bbox is missing, or geojson in its place; give one of the two")
         return self
 
     def job(self, base: Path) -> Job:

@@ -35,7 +35,10 @@ def region_text(**changes: object) -> str:
         ({"fine": []}, r"fine.collection: .* at least 1 item"),
         ({"grid": {"zebra": 1}}, r"unknown key grid.zebra; known here: crs, resolution_m"),
         ({"end": date(2023, 4, 1)}, r"end 2023-04-01 is before start 2023-05-01"),
-        ({"bbox": [10, 0, 5, 1]}, r"bbox must be west, south, east, north .* \[10.0, 0.0"),
+        ({"bbox": [10, 0, 5, 1]}, r"bbox goes from 10.0 east to 5.0, .* are west and east swapped"),
+        ({"bbox": [10, 1, 11, 0]}, r"bbox must be west, south, east, north .* \[10.0, 1.0"),
+        ({"bbox": ...}, r"bbox is missing, or geojson in its place"),
+        ({"geojson": "a.json"}, r"bbox .*geojson in its place; give one of the two"),
         ({"bbox": [10, 0, 11]}, r"bbox"),
         ({"fine": ...}, r"fine is missing"),
         ({"pairs": {"min_clear": 1.5}}, r"pairs.min_clear: .* less than or equal to 1, got 1.5"),
@@ -116,6 +119,6 @@ def test_the_regions_that_come_with_the_code_are_jobs(path: Path) -> None:
 
 def test_the_example_region_shows_every_key() -> None:
     shown = yaml.safe_load((ROOT / "flows" / "regions" / "coleambally.yaml").read_text())
-    assert set(shown) == set(RegionConfig.model_fields)
+    assert set(shown) | {"geojson"} == set(RegionConfig.model_fields)  # in place of bbox
     grid = set(type(RegionConfig.model_fields["grid"].default).model_fields)
     assert set(shown["grid"]) == grid - {"bounds_m"}

@@ -83,7 +83,8 @@ def test_modis_lies_on_the_sinusoidal_grid_of_its_sphere(folder: Path) -> None:
     found = items(folder, "modis-09ga-061")
     assert [nominal_day(item).day for item in found] == [1, 2, 3]
     for item in found:
-        assert item.datetime is None
+        assert item.datetime is not None  # of its name: in the file it is null
+        assert item.datetime.date() == nominal_day(item)
         with rasterio.open(item.assets["sur_refl_b02"].href) as file:
             assert "6371007.181" in file.crs.to_wkt()
             assert file.dtypes[0] == "int16"
