@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import fusion, windows
+from benchmarks import classical, fusion, windows
 from benchmarks.windows import Layout
 
 
@@ -52,3 +52,17 @@ def test_the_table_of_speeds_has_every_way_and_what_it_gains(
     text = capsys.readouterr().out
     assert text.count("batch 1") == 4 + 4
     assert "encoded once, not in each of 50 steps" in text
+
+
+def test_the_published_methods_are_timed_and_equal_to_their_loops(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(classical, "SMALL", 48)
+    monkeypatch.setattr(classical, "PIXELS", 4)
+    words = "--side 48 --bands 1 --repeats 1 --methods starfm estarfm fit-fc"
+    monkeypatch.setattr("sys.argv", ["classical", *words.split()])
+    classical.main()
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    rows = [row for row in rows if row[:1] in (["starfm"], ["estarfm"], ["fit-fc"])]
+    assert len(rows) == 3
+    assert all(float(row[6]) > 1 > 1e-6 > float(row[7]) for row in rows)
