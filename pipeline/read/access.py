@@ -119,22 +119,26 @@ def _ask(account: str, container: str) -> tuple[str, float]:
             answer.raise_for_status()
             told = answer.json()
             token, expiry = str(told["token"]), datetime.fromisoformat(told["msft:expiry"])
+            # By the server's clock: ours may be off by a day (pitfalls.md 10).
+            date = answer.headers.get("Date")
+            now = parsedate_to_datetime(date) if date else datetime.now(UTC)
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
         raise ReadError(
             f"no token for container {container} of {account} from {base}: {said(error)}; "
             f"run again later"
         ) from None
-    # By the server's clock: ours may be off by a day (pitfalls.md 10).
-    now = answer.headers.get("Date")
-    at = parsedate_to_datetime(now) if now else datetime.now(UTC)
-    return token, (expiry - at).total_seconds()
+    return token, (_aware(expiry) - _aware(now)).total_seconds()
 
 
-def session() -> requests.Session:
+def _aware(when: datetime) -> datetime:
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def session(*, retries: int = 5) -> requests.Session:
     """Requests that are made again after 429, 5xx and lost connections."""
     http = requests.Session()
     retry = Retry(
-        total=5,
+        total=retries,
         backoff_factor=0.5,
         backoff_jitter=0.5,
         status_forcelist=[429, 500, 502, 503, 504],

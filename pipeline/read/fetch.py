@@ -25,7 +25,7 @@ MOST_BYTES = 20 * 10**9
 KEPT_S = 24 * 3600.0
 """Age at which a file goes."""
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 
 
 def cache_folder() -> Path:
@@ -70,7 +70,7 @@ def _download(ticket: Pass, partial: Path, path: Path) -> None:
     if have:
         asked["Range"] = f"bytes={have}-"
     with (
-        session() as http,
+        session(retries=0) as http,
         http.get(ticket.address, headers=asked, stream=True, timeout=(10, 60)) as answer,
     ):
         if answer.status_code == 416:  # what is there is not the beginning of what is there now

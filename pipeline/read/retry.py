@@ -158,6 +158,7 @@ def in_time(
                 done.put((name, jobs[name](over), None))
             except BaseException as error:  # raised again below, where it is awaited
                 done.put((name, None, error))
+                over.set()
 
     # Daemons, as an executor's threads would be waited for at the end of the process.
     for _ in range(min(AT_ONCE, len(jobs))):

@@ -17,7 +17,7 @@ SECRET = (
 )
 """Environment variables whose values are shown nowhere."""
 
-_QUERY = re.compile(r"(?<=[\w/.%~-])\?[^\s'\"<>)\]]+")
+_QUERY = re.compile(r"(?<=[\w/.%~-])\?[^\s'\"<>)\]]*[^\s'\"<>)\].:;,]")
 _USER = re.compile(r"(?<=//)[^/\s'\"]*@")
 
 

@@ -32,8 +32,8 @@ class Request:
     @property
     def span(self) -> tuple[int, int] | None:
         """First and last byte asked for."""
-        found = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("range", ""))
-        return (int(found[1]), int(found[2])) if found else None
+        found = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
+        return (int(found[1]), int(found[2] or 2**62)) if found else None
 
 
 @dataclass(kw_only=True)
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.silent and self.server.internet.over.wait(answer.silent):
             self.close_connection = True
             return
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
         for key, value in answer.headers.items():
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(answer.body)))
@@ -128,6 +128,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     do_HEAD = do_GET  # noqa: N815
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # the one of TLS, which nobody else knows
 
     def log_message(self, *_: object) -> None:
         pass
