@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from model.block import COARSE_PAD
 from model.coarse_fill import fill_coarse
+from pipeline import local_store
 from pipeline.chunk_cache import read_day
 from pipeline.corrections import AS_SEEN, Corrections
 from pipeline.cube import day_date, day_number, unpack
@@ -159,9 +160,9 @@ class CoarseImages:
 
 def open_input(inputs: Path, role: str) -> zarr.Group:
     path = inputs / f"{role}.zarr"
-    if not (path / "zarr.json").exists():
+    if not local_store.exists(path):
         raise CubeError(f"there is no {role} cube at {path}; read the scenes first")
-    return zarr.open_group(path, mode="r", zarr_format=3)
+    return local_store.open_group(path, "r")
 
 
 def array_of(root: zarr.Group, name: str) -> zarr.Array[Any]:

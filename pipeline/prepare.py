@@ -11,9 +11,10 @@ from pipeline.cube import daily
 from pipeline.geometry import LAYERS, tells_angles
 from pipeline.ingest import Collected, Inputs, freeze_inputs, open_inputs
 from pipeline.job import Job, JobError, Source
+from pipeline.local_store import clean
 from pipeline.plan import draw_plan
 from pipeline.recipe import check_bands, digest, make_recipe, plan_path
-from pipeline.store import clean, ensure, read_days, read_tables, write_tables
+from pipeline.store import ensure, read_days, read_tables, write_tables
 from pipeline.survey import NotIngestedError, Survey
 
 ROLES: tuple[Role, ...] = ("fine", "coarse")

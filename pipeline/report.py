@@ -11,7 +11,6 @@ matplotlib.use("Agg")  # no screen is needed, and none is looked for
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-import zarr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
@@ -19,7 +18,7 @@ from model.block import COARSE_PAD
 from model.fuser import load_fuser
 from pipeline.choose import views
 from pipeline.cube import unpack
-from pipeline.images import array_of, day_axis, read_array
+from pipeline.images import array_of, day_axis, open_input, read_array
 from pipeline.job import Job
 from pipeline.quality import Quality
 from pipeline.recipe import make_recipe
@@ -227,7 +226,7 @@ def _series(
 
 
 def _input_series(job: Job, role: str, y: int, x: int) -> tuple[NDArray[np.datetime64], Image]:
-    root = zarr.open_group(job.inputs / f"{role}.zarr", mode="r")
+    root = open_input(job.inputs, role)
     days = np.array(day_axis(root), "datetime64[D]")
     values = unpack(read_array(root, "nir08", (slice(None), y, x)))
     seen = np.isfinite(values) & (np.asarray(array_of(root, "clear")[:, y, x]) != 0)

@@ -26,6 +26,7 @@ from pipeline.quality import Quality
 from pipeline.recipe import Recipe, make_recipe
 from pipeline.references import BlockAddress, read_block
 from pipeline.simulate.truth import LABELS
+from pipeline.store import open_product
 from pipeline.survey import Survey
 from pipeline.validate import Moments
 
@@ -131,7 +132,7 @@ def _compare(task: _Comparison) -> Sums:
     )
     assert inputs.block is not None
     answers = {name: load_fuser(name).fuse(inputs.block).reflectance for name in _names(job)[1:]}
-    cube, truth = zarr.open_group(job.cube, mode="r"), zarr.open_group(task.truth, mode="r")
+    cube, truth = open_product(job.cube), zarr.open_group(task.truth, mode="r")
     cube_days, truth_days = day_axis(cube), day_axis(truth)
     window = _window(truth, job, y, x)
     bands = len(address.bands)

@@ -1,27 +1,24 @@
 """Cubes on disk: made once, extended in time, written in whole chunks, opened by analysts.
 
-Plain Zarr v3 on a local file system.  The time axis is laid out in full before anything is
-written and every writer owns whole chunks, so writers need no lock among them and a killed one
-leaves at most a stray temporary file.  Whether a tile-day is done stands in ``status`` alone,
-written last and by the driver only: a chunk that is all fill has no file.
+Plain Zarr v3; where it lies is the business of ``pipeline.local_store``.  The time axis is laid
+out in full before anything is written and every writer owns whole chunks, so writers need no lock
+among them and a killed one leaves at most a stray temporary file.  Whether a tile-day is done
+stands in ``status`` alone, written last and by the driver only: a chunk that is all fill has no
+file.
 """
 
-import os
-import shutil
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from pipeline import cf, cube
+from pipeline import cf, cube, local_store
 from pipeline import sigma as sigmas
 from pipeline.cf import Role
 from pipeline.cube import day_date
@@ -99,20 +96,20 @@ def ensure(
     earlier or in between.  ``fused`` and ``coarse`` keep a complete daily axis.  ``attrs`` are
     written either way.  CubeMismatchError if the cube is of another role, grid or other bands.
     """
-    _finish_swap(path)
+    local_store.finish_swap(path)
     if not path.exists():
         _create(path, role, grid, days, bands, attrs or {}, sigma=sigma)
         return
     _check_same(path, role, grid, bands)
     present = read_days(path)
     if role != "fused" and cube.add_tables(_open(path, "r+"), role, grid, len(present), bands):
-        consolidate(path)
+        local_store.consolidate(path)
     wanted = _axis(role, {*present, *days})
     if wanted != present:
         _extend(path, role, grid, wanted, bands)
     if sigma and not holds_sigma(path, bands):
         cube.add_sigma(_open(path, "r+"), grid, len(wanted), bands)
-        consolidate(path)
+        local_store.consolidate(path)
     if attrs:
         update_attrs(path, attrs)
 
@@ -190,29 +187,7 @@ def read_attrs(path: Path) -> dict[str, Any]:
 def update_attrs(path: Path, attrs: Mapping[str, Any]) -> None:
     """Write attributes of the group; others stay."""
     _open(path, "r+").attrs.update(dict(attrs))
-    consolidate(path)
-
-
-def consolidate(path: Path) -> None:
-    """Gather all metadata in one file, the last step of a run: only then readers are quiet."""
-    with _quiet():
-        zarr.consolidate_metadata(path)
-
-
-def clean(path: Path) -> int:
-    """Remove what a killed run left: temporary files, half-made stores; the number of them.
-
-    Under the lock only: a temporary file of a running writer looks the same.
-    """
-    _finish_swap(path)
-    stray = [_beside(path, "new"), _beside(path, "old")]
-    removed = sum(folder.exists() for folder in stray)
-    for folder in stray:
-        shutil.rmtree(folder, ignore_errors=True)
-    for leftover in path.rglob("*.partial"):  # zarr writes a chunk under this name and renames
-        leftover.unlink()
-        removed += 1
-    return removed
+    local_store.consolidate(path)
 
 
 def open_product(path: Path) -> zarr.Group:
@@ -253,19 +228,9 @@ def _create(
     if path.exists():
         raise FileExistsError(f"there is a cube at {path} already; store.ensure() extends it")
     axis = _axis(role, set(days))
-    with _made_beside(path) as new:
+    with local_store.made_beside(path) as new:
         cube.fill_store(new, role, grid, axis, bands, attrs, sigma=sigma)
-    _beside(path, "new").rename(path)
-
-
-@contextmanager
-def _made_beside(path: Path) -> Iterator[zarr.Group]:
-    """A new store ``<path>.new``, whole and consolidated when the body ends."""
-    new = _beside(path, "new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.parent.mkdir(parents=True, exist_ok=True)
-    yield zarr.open_group(new, mode="w", zarr_format=3)
-    consolidate(new)
+    local_store.put_in_place(path)
 
 
 def _axis(role: Role, days: set[date]) -> tuple[date, ...]:
@@ -275,21 +240,20 @@ def _axis(role: Role, days: set[date]) -> tuple[date, ...]:
 
 
 def _extend(path: Path, role: Role, grid: Grid, days: Sequence[date], bands: Sequence[str]) -> None:
-    # A day's chunks are files c/<time>/..., so another axis is another numbering: the new store
-    # is built beside out of hard links and takes the old one's place by renaming.  Writes replace
-    # files, never change them, hence links are safe.  Killed anywhere, old or new is whole.
+    # Another axis is another numbering of all chunks in time: the new store is built beside out
+    # of the old one's chunks and takes its place.
     old = _open(path, "r")
     place = {day: at for at, day in enumerate(days)}
     moved = [(at, place[day]) for at, day in enumerate(_days(old))]
     fresh = cf.coverage(days)
     sigma = holds_sigma(path, bands)
     kept = {name: value for name, value in old.attrs.items() if name not in fresh}
-    with _made_beside(path) as new:
+    with local_store.made_beside(path) as new:
         cube.fill_store(new, role, grid, days, bands, kept, sigma=sigma)
         for name, spec in cube.arrays(role, grid, len(days), bands, sigma=sigma).items():
             if len(spec.dims) == 3:
                 for before, after in moved:
-                    _link(path / name / "c" / str(before), new, name, after)
+                    local_store.share_day(path, name, before, after)
             else:
                 values = np.zeros(spec.shape, spec.dtype)
                 source, target = old[name], new[name]
@@ -297,47 +261,13 @@ def _extend(path: Path, role: Role, grid: Grid, days: Sequence[date], bands: Seq
                 assert isinstance(target, zarr.Array)
                 values[[after for _, after in moved]] = source[...]
                 target[...] = values
-    path.rename(_beside(path, "old"))
-    _beside(path, "new").rename(path)
-    shutil.rmtree(_beside(path, "old"))
+    local_store.put_in_place(path)
 
 
-def _link(folder: Path, new: zarr.Group, name: str, place: int) -> None:
-    if not folder.exists():
-        return
-    root = Path(str(new.store_path).removeprefix("file://"))
-    shutil.copytree(
-        folder,
-        root / name / "c" / str(place),
-        copy_function=_link_or_copy,
-        ignore=shutil.ignore_patterns("*.partial"),
-    )
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(source, target)
-
-
-def _finish_swap(path: Path) -> None:
-    """After a kill between the two renames of ``_extend`` the new store is whole: put it there."""
-    new, old = _beside(path, "new"), _beside(path, "old")
-    if not path.exists() and old.exists():
-        (new if new.exists() else old).rename(path)
-    if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _beside(path: Path, word: str) -> Path:
-    return path.with_name(f"{path.name}.{word}")
-
-
-def _open(path: Path, mode: Any) -> zarr.Group:
-    if not (path / "zarr.json").exists():
+def _open(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
+    if not local_store.exists(path):
         raise CubeError(f"there is no cube at {path}; run the steps that make it first")
-    return zarr.open_group(path, mode=mode, zarr_format=3)
+    return local_store.open_group(path, mode)
 
 
 def _days(root: zarr.Group) -> tuple[date, ...]:
@@ -394,12 +324,3 @@ def _check_block(
                 f"end on a multiple of {chunk} or at the end of the axis ({length}); "
                 f"Grid.tiles lists such blocks."
             )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # Zarr warns that consolidated metadata is not in the v3 specification; other readers
-        # ignore it, and without it xarray warns every analyst.
-        warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-        yield

@@ -14,7 +14,8 @@ from pyproj import CRS
 
 from pipeline.grid import Grid
 from pipeline.job import Job
-from pipeline.store import consolidate, ensure, open_cube
+from pipeline.local_store import consolidate
+from pipeline.store import ensure, open_cube
 from tests.cf import faults
 from tests.pipeline.test_run import run_here
 from tests.season import make_season

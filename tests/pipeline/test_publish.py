@@ -11,6 +11,7 @@ import zarr
 
 from model.card import DEFAULT_CHECKPOINT
 from pipeline import version as code
+from pipeline.collection import collection_path
 from pipeline.executor import executor
 from pipeline.job import Job, Method, Source
 from pipeline.recipe import make_recipe
@@ -35,9 +36,10 @@ def planned(season: Season) -> Job:
 
 
 def published(job: Job) -> tuple[dict, str]:
-    """The job in the attributes, and all metadata files as they lie on disk."""
+    """The job in the attributes, and all metadata as they lie on disk, the Collection's too."""
     publish(job)
-    files = [path.read_text(encoding="utf-8") for path in job.cube.rglob("zarr.json")]
+    paths = [*job.cube.rglob("zarr.json"), collection_path(job.cube)]
+    files = [path.read_text(encoding="utf-8") for path in paths]
     return dict(zarr.open_group(job.cube, mode="r").attrs)["daily30_run"]["job"], "".join(files)
 
 

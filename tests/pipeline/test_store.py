@@ -1,4 +1,5 @@
 import hashlib
+import os
 import shutil
 import warnings
 from dataclasses import replace
@@ -8,11 +9,11 @@ import pytest
 import xarray as xr
 
 from pipeline import store
+from pipeline.local_store import clean, consolidate
 from pipeline.store import (
     ChunkAlignmentError,
     CubeError,
     CubeMismatchError,
-    clean,
     create_fused,
     create_input,
     ensure,
@@ -159,7 +160,7 @@ def test_an_input_cube_of_an_earlier_version_gets_its_tables_and_is_read_again(t
     write_tables(path, {"fingerprint": 7}, days=[day(0)])
     for name in ("clear_share", "cloud_distance"):
         shutil.rmtree(path / name)
-    store.consolidate(path)
+    consolidate(path)
     ensure(path, "fine", grid, [day(0), day(4), day(8)], BANDS)
     tables = read_tables(path)
     assert tables.arrays["clear_share"].shape == (3, len(grid.tiles))
@@ -209,7 +210,7 @@ def test_a_cube_extended_and_written_again_leaves_the_old_files_alone(cube) -> N
     grid, tile = make_grid(), make_grid().tiles[0]
     write_block(cube, _layers(tile), days=[day(10)], y=tile.y, x=tile.x)
     kept = cube.with_name("kept.zarr")
-    shutil.copytree(cube, kept, copy_function=store.os.link)
+    shutil.copytree(cube, kept, copy_function=os.link)
     ensure(cube, "fused", grid, [day(8)], BANDS)
     before = _chunks(kept)
     write_block(cube, _layers(tile, seed=9), days=[day(10)], y=tile.y, x=tile.x)
