@@ -43,10 +43,10 @@ def provenance(job: Job, known: Mapping[str, Any]) -> dict[str, Any]:
         "id": job.name,
         "title": f"Daily surface reflectance of {job.name}",
         "summary": f"Surface reflectance on every day, on a grid of {_metres(job)} m, from "
-        f"{job.fine} and {job.coarse}: pixels seen clear by the fine sensor "
-        f"are kept, the others are fused by {job.method.name} from the clear images before and "
-        "after and the coarse image of the day. quality tells of each pixel how it came about, "
-        "status of each tile and day, and ref_prev and ref_next from which dates.",
+        f"{job.fine} and {job.coarse}: seen clear by the fine sensor that day, or fused by "
+        f"{job.method.name} from clear images of other days and the coarse image of the day. "
+        "quality tells of each pixel how it came about, status of each tile and day, and "
+        "ref_prev and ref_next from which dates.",
         "institution": job.institution,
         "license": job.license,
         "source": f"{images} (their list has the sha256 {items_sha}), fused by "
