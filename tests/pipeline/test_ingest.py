@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pystac
 import pytest
 
 from catalogs import BANDS, by_name
@@ -293,3 +294,19 @@ def test_an_unreadable_asset_is_reported_with_its_place_and_nothing_is_written(t
         assert part in message
     assert (read(folder, "fine", "clear")[0] == 0).all()
     assert (read(folder, "fine", "red")[0] == cube.FILL).all()
+
+
+def test_a_pass_before_utc_midnight_and_the_coarse_image_of_that_morning_share_a_day(
+    tmp_path,
+) -> None:
+    ground = box((8, 8), 400_000, 6_100_000, crs="EPSG:32655")  # Coleambally, 146 E
+    image = np.full((len(BANDS), 8, 8), 0.2, np.float32)
+    landsat = landsat_item(
+        tmp_path, image, ground, name="LC09_L2SP_093084_20230501_02_T1", bands=BANDS
+    )
+    landsat.datetime = datetime(2023, 5, 1, 23, 50, tzinfo=UTC)
+    known = dict(landsat.to_dict(), id="MOD09GA.A2023122.h29v12.061.2023124000000")
+    morning = pystac.Item.from_dict(known)
+    fine = Collected(specs={LANDSAT_C2_L2.name: LANDSAT_C2_L2}, items=(landsat,))
+    coarse = Collected(specs={MOD09GA.name: MOD09GA}, items=(morning,))
+    assert fine.days == coarse.days == (date(2023, 5, 2),)

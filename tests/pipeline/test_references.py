@@ -3,9 +3,10 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+import zarr
 
 from model.block import COARSE_PAD, Fused
-from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_number, pack
+from pipeline.cube import FILL, HIGH_AEROSOL, SNOW, WATER, day_number, pack
 from pipeline.pairs import Bracket, Candidate, Gap, bracket, fillers, reference_dates, runs
 from pipeline.quality import Quality, finish
 from pipeline.references import (
@@ -462,3 +463,35 @@ def test_a_season_of_clouds_is_produced_to_95_percent_between_its_references(tmp
             made, total = made + produced.sum(), total + produced.size
     assert total > 50_000
     assert made / total > 0.95
+
+
+def test_a_band_that_the_day_lacks_is_filled_in_time_and_the_others_are_the_days_own(
+    tmp_path,
+) -> None:
+    world = World(tmp_path, seed=2, coarse_clear=(1.0, 1.0))
+    cube = zarr.open_group(world.folder / "coarse.zarr", mode="r+")
+    # As Aqua alone leaves a cell: not clear, one band known, the other not.
+    cube["clear"][6, 1, 2] = 0
+    cube["nir08"][6, 1, 2] = FILL
+    inputs = world.read(tile=0, days=(6,), before=(3,), after=(14,))
+    at = 1 + COARSE_PAD, 2 + COARSE_PAD
+    red, nir08 = inputs.block.coarse[0, :, *at]
+    assert red == pytest.approx(world.coarse[6, 0, 1, 2], abs=1e-6)
+    neighbours = world.coarse[[5, 7], 1, 1, 2]
+    assert nir08 == pytest.approx(neighbours.mean(), abs=1e-6)
+    filled = (inputs.if_fused[0] & Quality.COARSE_FILLED) != 0
+    ratio = world.grid.ratio
+    assert filled[ratio : 2 * ratio, 2 * ratio : 3 * ratio].all()
+    assert filled.sum() == ratio**2
+
+
+def test_a_cell_cloudy_for_longer_than_the_window_is_a_gap_with_its_reason(tmp_path) -> None:
+    world = World(tmp_path, seed=2, coarse_clear=(1.0, 1.0))
+    cube = zarr.open_group(world.folder / "coarse.zarr", mode="r+")
+    for name, value in (("clear", 0), ("red", FILL), ("nir08", FILL)):
+        cube[name][6 - WINDOW : 7 + WINDOW, 1, 2] = value
+    inputs = world.read(tile=0, days=(6,), before=(1,), after=(14,))
+    ratio = world.grid.ratio
+    unknown = (inputs.if_missing[0] & Quality.NO_COARSE) != 0
+    assert unknown[ratio : 2 * ratio, 2 * ratio : 3 * ratio].all()
+    assert unknown.sum() == ratio**2
