@@ -82,13 +82,14 @@ def combine(looks: Sequence[Look]) -> Combined:
     has = np.isfinite(ranked)
     first = has.argmax(axis=0)
     put_together = np.take_along_axis(ranked, first[None], axis=0)[0]
+    # A whole look comes first of all, so none is mixed where there is one.
     others = np.any(has.any(axis=0) & (first != 0), axis=0)
 
     complete = np.any(whole, axis=0)
     return Combined(
         reflectance=np.where(complete, mean, put_together),
         lead=np.where(bands.max(axis=0) > 0, order[0], -1),
-        mixed=~complete & others,
+        mixed=others,
     )
 
 
