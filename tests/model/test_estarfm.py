@@ -36,17 +36,20 @@ def make_uniform(*, fine: tuple[float, float], coarse: tuple[float, float, float
 
 
 def test_a_coarse_change_is_scaled_by_what_it_was_between_the_pairs() -> None:
-    """V = .2 / .1 = 2; either pair says .1 + 2 x .05 = .3 - 2 x .05."""
-    block = make_uniform(fine=(0.1, 0.3), coarse=(0.2, 0.25, 0.3))
-    np.testing.assert_allclose(fuse(block), 0.2, atol=1e-3)
+    """V = .2 / .1 = 2; either pair says .1 + 2 x .15 = .3 + 2 x .05.
+
+    The day lies beyond both pairs: between them the weights make up for any V.
+    """
+    block = make_uniform(fine=(0.1, 0.3), coarse=(0.2, 0.35, 0.3))
+    np.testing.assert_allclose(fuse(block), 0.4, atol=1e-3)
 
 
 @pytest.mark.parametrize(
     ("fine", "coarse", "why"),
     [
-        ((0.1, 0.13), (0.2, 0.21, 0.219), "the coarse change is below .02"),
-        ((0.3, 0.2), (0.2, 0.25, 0.3), "the slope is negative"),
-        ((0.1, 0.5), (0.2, 0.25, 0.25), "the slope is above 5"),
+        ((0.1, 0.13), (0.2, 0.26, 0.219), "the coarse change is below .02"),
+        ((0.3, 0.2), (0.2, 0.35, 0.3), "the slope is negative"),
+        ((0.1, 0.5), (0.2, 0.28, 0.25), "the slope is above 5"),
     ],
 )
 def test_the_slope_is_one_where(fine, coarse, why: str) -> None:
@@ -68,12 +71,12 @@ def test_with_fewer_than_six_similar_pixels_the_mean_change_is_added() -> None:
         fine_before=lonely,
         fine_after=lonely + np.float32(0.1),
         coarse_before=flat,
-        coarse=flat[None] + np.float32(0.03),
+        coarse=flat[None] + np.float32(0.05),
         coarse_after=flat + np.float32(0.04),
         spread=np.float32([0.01 / 3]),
     )
-    # .03 since the one, .01 since the other, which counts for three quarters.
-    wanted = 0.25 * (lonely + 0.03) + 0.75 * (lonely + 0.1 - 0.01)
+    # .05 since the one, .01 since the other, which counts for five sixths.
+    wanted = 1 / 6 * (lonely + 0.05) + 5 / 6 * (lonely + 0.1 + 0.01)
     np.testing.assert_allclose(fuse(block), wanted, atol=1e-5)
 
 
