@@ -5,6 +5,7 @@ native.py     an item's grid, and the part of it around a region
 odc.py stack.py hdf.py   readers: rasters by odc-stac or stackstac, files of named data sets
 fetch.py      whole files that cannot be read by ranges, kept for a while
 access.py     tokens, by address          secrets.py    none of them in any text
+file_check.py a raster against what its item and table say of it
 retry.py      what is tried again, and for how long
 """
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Literal
 
 import pystac
+import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -13,6 +14,7 @@ from pipeline.read import hdf, odc, stack
 from pipeline.read.access import Pass
 from pipeline.read.errors import ReadError
 from pipeline.read.fetch import fetched
+from pipeline.read.file_check import check
 from pipeline.read.native import native_geobox
 from pipeline.read.retry import in_time, patiently
 
@@ -80,8 +82,7 @@ def _reader(
     loader: Loader,
 ) -> Callable[[Pass], Layers]:
     if spec.container == "raster":
-        by_stack = loader == "stackstac" and stack.can_hold(bands, window)
-        return partial((stack if by_stack else odc).read, bands=bands, window=window)
+        return partial(_read_raster, spec=spec, bands=bands, window=window, loader=loader)
     asset = bands[0].asset
     href, whole = item.assets[asset].href, native_geobox(item, asset, spec)
 
@@ -90,3 +91,13 @@ def _reader(
             return hdf.read(path, spec.container, bands, window, whole)
 
     return read
+
+
+def _read_raster(
+    ticket: Pass, *, spec: CollectionSpec, bands: Sequence[Band], window: GeoBox, loader: Loader
+) -> Layers:
+    by_stack = loader == "stackstac" and stack.can_hold(bands, window)
+    # Held open, so that the loader's own opening asks nothing of the server again.
+    with rasterio.open(ticket.address) as file:
+        check(file, bands, list(spec.qa.values()), window)
+        return (stack if by_stack else odc).read(ticket, bands, window)

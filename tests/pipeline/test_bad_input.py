@@ -4,13 +4,15 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import zarr
 
-from catalogs import CatalogError
-from pipeline.cube import PARTLY, WHOLLY, Status
+from catalogs import BANDS, CatalogError
+from pipeline.cube import FILL, PARTLY, WHOLLY, Status
 from pipeline.ingest import IngestReport, IngestTask, ingest_block
 from pipeline.prepare import prepare
 from pipeline.progress import RunSummary
@@ -143,3 +145,117 @@ def test_a_folder_that_was_moved_away_is_one_message_and_no_cube(season: BadSeas
         run(season)
     assert not season.job.cube.exists()
     assert not season.job.inputs.exists()
+
+
+def stored_as(dtype: str, scale: float = 1.0, offset: float = 0.0) -> Callable[[Path], None]:
+    def harm(path: Path) -> None:
+        with rasterio.open(path) as file:
+            numbers, profile = file.read(1), file.profile | {"dtype": dtype, "nodata": None}
+        with rasterio.open(path, "w", **profile) as file:
+            file.write((numbers * scale + offset).astype(dtype), 1)
+
+    return harm
+
+
+@pytest.mark.parametrize(
+    ("asset", "harm", "message"),
+    [
+        ("red", stored_as("float32", 2.75e-5, -0.2), "float32, where uint16 is expected"),
+        ("red", stored_as("int16"), "int16, where uint16 is expected"),
+        ("qa_pixel", stored_as("uint8"), "uint8, where uint16 is expected"),
+    ],
+)
+def test_numbers_of_another_type_than_the_tables_are_refused(
+    season: BadSeason, asset: str, harm: Callable[[Path], None], message: str
+) -> None:
+    harm(season.file(0, asset))
+    assert message in str(read_first_day(season).error)
+
+
+def moved(metres: float) -> Callable[[dict[str, Any]], None]:
+    def change(item: dict[str, Any]) -> None:
+        item["properties"]["proj:transform"][2] += metres
+
+    return change
+
+
+@pytest.mark.parametrize("metres", [2.0, 12.0, 15.0, -28.0])
+def test_a_file_on_another_lattice_than_its_item_says_is_refused_not_shifted(
+    season: BadSeason, metres: float
+) -> None:
+    season.edit_item(0, moved(metres))
+    assert "correct proj:transform and proj:shape" in str(read_first_day(season).error)
+
+
+def test_pixels_lie_where_the_file_has_them_when_its_item_says_whole_pixels_elsewhere(
+    season: BadSeason, healthy: Healthy
+) -> None:
+    season.edit_item(0, moved(90.0))
+    assert read_first_day(season).error is None
+    for name in ("red", "clear"):
+        first, expected = (
+            zarr.open_group(one.job.inputs / "fine.zarr", mode="r")[name][0]
+            for one in (season, healthy.season)
+        )
+        np.testing.assert_array_equal(first, expected)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_file_without_a_place_is_refused(season: BadSeason) -> None:
+    path = season.file(0, "red")
+    with rasterio.open(path) as file:
+        numbers, profile = file.read(1), file.profile
+    del profile["transform"], profile["crs"]
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(numbers, 1)
+    assert "does not say where it lies" in str(read_first_day(season).error)
+
+
+def overwrite(path: Path, value: int, rows: slice = slice(None), cols: slice = slice(None)) -> None:
+    with rasterio.open(path, "r+") as file:
+        numbers = file.read(1)
+        numbers[rows, cols] = value
+        file.write(numbers, 1)
+
+
+def cloud(season: BadSeason, number: int, *, second: bool = False) -> None:
+    overwrite(season.file(number, "qa_pixel", second=second), 1 << 3)
+
+
+def empty(season: BadSeason, number: int, *, second: bool = False) -> None:
+    overwrite(season.file(number, "qa_pixel", second=second), 1)
+    for band in BANDS:
+        overwrite(season.file(number, band, second=second), 0)
+
+
+@pytest.mark.parametrize("spoil", [cloud, empty])
+def test_days_of_cloud_and_empty_images_are_gaps_with_their_reason(
+    season: BadSeason, spoil: Callable[..., None]
+) -> None:
+    spoil(season, 3)
+    spoil(season, 3, second=True)
+    spoil(season, 6)
+    summary = run(season)
+    assert summary.ok
+    assert statuses(season)[1:] == [Status.NONE_AFTER] * 6
+    assert summary.gaps == {"none_after": 6}
+    assert (pixels(season, "red")[1:] == FILL).all()
+
+
+def test_a_season_without_one_clear_image_is_all_gaps(season: BadSeason) -> None:
+    for number, second in ((0, False), (3, False), (3, True), (6, False)):
+        cloud(season, number, second=second)
+    summary = run(season)
+    assert summary.ok
+    assert sum(summary.gaps.values()) == len(season.job.days)
+
+
+def test_a_scene_that_reaches_the_region_with_fill_alone_gives_nothing(
+    season: BadSeason, healthy: Healthy
+) -> None:
+    empty(season, 3)
+    summary = run(season)
+    assert summary.ok
+    assert summary.status == healthy.summary.status
+    seen = pixels(season, "red")[3] - pixels(healthy.season, "red")[3]
+    assert abs(seen - 500).max() <= 1  # of the second scene alone
