@@ -19,8 +19,8 @@ import pystac
 from catalogs.access import access_of
 from catalogs.granule import Granule, granule
 from catalogs.items import local_path, redact
-from catalogs.place import plain_box
-from catalogs.proj import check_grid, grid_of
+from catalogs.place import is_number, plain_box, polygons_of
+from catalogs.proj import box_of, check_grid, grid_of
 from catalogs.spec import Band, CatalogError, CollectionSpec
 from catalogs.web import WEB
 
@@ -149,14 +149,15 @@ def _made(
     web: bool,
 ) -> pystac.Item:
     properties = known["properties"]
+    geometry, bbox = _footprint(known)
     start, end = _times(properties, named)
     kept = {key: str(properties[key]) for key in _KEPT if properties.get(key) is not None}
     if platform:
         kept["platform"] = platform
     item = pystac.Item(
         id=known["id"],
-        geometry=known["geometry"] if isinstance(known.get("geometry"), dict) else None,
-        bbox=list(box) if (box := plain_box(known.get("bbox"))) else None,
+        geometry=geometry,
+        bbox=bbox,
         datetime=start if end is None else None,
         start_datetime=start if end else None,
         end_datetime=end,
@@ -164,6 +165,7 @@ def _made(
         stac_extensions=[PROJ],
         collection=spec.name,
     )
+    own_names = any(granule(_file_name(str(asset.get("href")))) for asset in assets.values())
     bands: dict[str, list[Band]] = {}
     for band in _bands(spec):
         bands.setdefault(band.asset, []).append(band)
@@ -173,6 +175,8 @@ def _made(
             continue
         href = _href(assets[key], key, base, web=web)
         _check_file(key, href, spec, named, platform)
+        if own_names and granule(_file_name(href)) is None:
+            raise CatalogError(f"asset {key!r} is no file of its granule: {redact(href)[:80]}")
         if files.setdefault(href, key) != key:
             raise CatalogError(f"its assets {files[href]!r} and {key!r} are the same file")
         side = bands[key][0].resolution_m or spec.resolution_m
@@ -184,9 +188,36 @@ def _made(
                 _check_scale(key, assets[key], bands[key][0])
         else:
             grid = {}  # its data sets have several
+        if item.bbox is None and item.geometry is None:
+            item.bbox = box_of(grid)
         told = {k: v for k, v in assets[key].items() if k in ("file:checksum", "file:size")}
         item.add_asset(key, pystac.Asset(href, extra_fields={**grid, **told}))
+    if known.get("geometry") is not None and item.geometry is None and item.bbox is None:
+        raise CatalogError("its geometry cannot be understood, and neither bbox nor grid tell")
     return item
+
+
+def _footprint(known: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[float] | None]:
+    """Geometry and bbox, each None where it makes no sense; CatalogError where they are apart."""
+    box, geometry = plain_box(known.get("bbox")), known.get("geometry")
+    try:
+        polygons = polygons_of(geometry)
+    except CatalogError:
+        polygons = ()
+    if not polygons:
+        return None, list(box) if box else None
+    xs = [x for polygon in polygons for x, _ in polygon[0]]
+    ys = [y for polygon in polygons for _, y in polygon[0]]
+    plain = box and box[0] <= box[2] and max(xs) - min(xs) < 180
+    if box and plain:
+        # Within, not equal: a footprint may be of the data alone and the box of the whole tile.
+        slack = 0.05 + 0.1 * max(box[2] - box[0], box[3] - box[1])
+        beyond = min(
+            max(box[0] - (min(xs) + turn), max(xs) + turn - box[2]) for turn in (-360.0, 0.0, 360.0)
+        )
+        if max(beyond, box[1] - min(ys), max(ys) - box[3]) > slack:
+            raise CatalogError(f"its geometry reaches out of its bbox {list(box)}")
+    return geometry, list(box) if box else None
 
 
 def _times(
@@ -315,11 +346,11 @@ def _check_scale(key: str, asset: Mapping[str, Any], band: Band) -> None:
     first = told[0] if isinstance(told, list) and told and isinstance(told[0], dict) else {}
     for name, ours in (("scale", band.scale), ("offset", band.offset)):
         theirs = first.get(f"raster:{name}", first.get(name))
-        if isinstance(theirs, bool) or not isinstance(theirs, int | float):
+        if theirs is None or isinstance(theirs, str):
             continue
-        if not math.isclose(theirs, ours, rel_tol=1e-6, abs_tol=1e-12):
+        if not is_number(theirs) or not math.isclose(theirs, ours, rel_tol=1e-6, abs_tol=1e-12):
             raise CatalogError(
-                f"asset {key!r} states {name} {theirs:g}, and its product has {ours:g}"
+                f"asset {key!r} states {name} {str(theirs)[:20]}, and its product has {ours:g}"
             )
 
 

@@ -109,7 +109,7 @@ def plain_box(bbox: Any) -> BBox | None:
     """A STAC bbox of four or six numbers as west, south, east, north; None for anything else."""
     if not isinstance(bbox, list | tuple) or len(bbox) not in (4, 6):
         return None
-    if not all(_is_number(value) for value in bbox):
+    if not all(is_number(value) for value in bbox):
         return None
     half = len(bbox) // 2
     west, south, east, north = bbox[0], bbox[1], bbox[half], bbox[half + 1]
@@ -145,7 +145,7 @@ def _ring(corners: Any, shown: str) -> Ring:
         if not isinstance(corner, list | tuple) or len(corner) < 2:
             raise wrong
         x, y = corner[0], corner[1]
-        if not (_is_number(x) and _is_number(y) and abs(x) <= 540 and abs(y) <= 90.01):
+        if not (is_number(x) and is_number(y) and abs(x) <= 540 and abs(y) <= 90.01):
             raise wrong
         if made:  # the short way round, so a jump from 179 to -179 is a step of 2 degrees
             x = made[-1][0] + math.remainder(x - made[-1][0], 360.0) if _jumps(made, x) else x
@@ -159,8 +159,9 @@ def _jumps(made: Sequence[tuple[float, float]], x: float) -> bool:
     return abs(x - made[-1][0]) > 180
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """A number that may be a coordinate; JSON has integers that no float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
 
 
 def _area(ring: Ring) -> float:

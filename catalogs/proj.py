@@ -13,7 +13,7 @@ from typing import Any
 import pyproj
 
 from catalogs.granule import TILE_M, Granule
-from catalogs.place import BBox, plain_box
+from catalogs.place import BBox, is_number, plain_box
 from catalogs.spec import CatalogError
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]*:[A-Za-z0-9.]+")
@@ -59,11 +59,24 @@ def check_grid(
     crs, box = crs_text(grid) or default_crs, plain_box(bbox)
     if crs is None or box is None or box[0] > box[2]:
         return
-    covered = _degrees(crs, (left, top + rows * e, left + cols * a, top))
+    covered = _covered(grid, crs)
     if covered is not None and _share(box, covered) < INSIDE:
         raise CatalogError(
             f"its grid lies at {[round(v, 2) for v in covered]} and its bbox at {list(box)}"
         )
+
+
+def box_of(grid: Mapping[str, Any]) -> list[float] | None:
+    """West, south, east, north of a grid in degrees, None where that cannot be told."""
+    crs = crs_text(grid)
+    covered = _covered(grid, crs) if crs and "proj:transform" in grid else None
+    return list(covered) if covered else None
+
+
+def _covered(grid: Mapping[str, Any], crs: str) -> BBox | None:
+    a, _, left, _, e, top = grid["proj:transform"]
+    rows, cols = grid["proj:shape"]
+    return _degrees(crs, (left, top + rows * e, left + cols * a, top))
 
 
 def _in_tile(col: float, row: float, rows: int, cols: int, side: float) -> bool:
@@ -119,10 +132,7 @@ def _is_shape(shape: Any) -> bool:
 def _is_transform(transform: Any, resolution_m: float | None) -> bool:
     if not isinstance(transform, list | tuple) or len(transform) not in (6, 9):
         return False
-    if not all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
-        for v in transform
-    ):
+    if not all(map(is_number, transform)):
         return False
     a, b, _, d, e, _ = transform[:6]
     upright = a > 0 and b == 0 and d == 0 and e < 0
