@@ -131,7 +131,7 @@ def _container(
     fits = [
         (not href.startswith(name, href.rfind("/") + 1), not href.startswith(WEB), str(key))
         for key, href in hrefs.items()
-        if isinstance(href, str) and urlsplit(href).path.lower().endswith(ends)
+        if isinstance(href, str) and _file_name(href).lower().endswith(ends)
     ]
     if not fits:
         return {}
@@ -170,6 +170,7 @@ def _made(
     for band in _bands(spec):
         bands.setdefault(band.asset, []).append(band)
     files: dict[str, str] = {}
+    grids: dict[int, dict[str, Any]] = {}
     for key in bands:
         if key not in assets:
             continue
@@ -183,7 +184,12 @@ def _made(
         in_table = spec.role is not None and spec.container == "raster"
         grid = grid_of({**properties, **assets[key]}, side if in_table else None)
         if spec.container == "raster":
+            if spec.crs and named and named.corner_m:  # the table knows the CRS of the tiles
+                grid = {k: v for k, v in grid.items() if k in ("proj:shape", "proj:transform")}
             check_grid(grid, spec.crs, item.bbox, named)
+            pixel = grid.get("proj:transform", [0.0])[0]
+            if pixel and grids.setdefault(round(pixel), grid) != grid:
+                raise CatalogError(f"asset {key!r} has another grid than those beside it")
             if in_table:
                 _check_scale(key, assets[key], bands[key][0])
         else:
@@ -332,7 +338,7 @@ def _check_file(
     stem = re.sub(r"\.[A-Za-z0-9]+$", "", file).casefold()
     if own:
         rest = stem.removeprefix(own.text.casefold()).lstrip("_.")
-        if rest and names.get(rest) != key:
+        if names.get(rest) != key:
             raise CatalogError(f"asset {key!r} is the file of another band: {file}")
         return
     ends = [name for name in names if re.search(rf"(^|[_.-]){re.escape(name)}$", stem)]

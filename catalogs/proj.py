@@ -18,6 +18,9 @@ from catalogs.spec import CatalogError
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]*:[A-Za-z0-9.]+")
 
+_WKT = re.compile(r"\s*(PROJ|GEOG|GEOD|BOUND|COMPOUND|DERIVED)[A-Z]*\[")
+"""Other text is looked up as a name, and much is one."""
+
 WIDEST_M = 1_300_000.0
 """No scene or tile is wider than a tile of MODIS."""
 
@@ -60,17 +63,16 @@ def check_grid(
     if crs is None or box is None or box[0] > box[2]:
         return
     covered = _covered(grid, crs)
-    if covered is not None and _share(box, covered) < INSIDE:
-        raise CatalogError(
-            f"its grid lies at {[round(v, 2) for v in covered]} and its bbox at {list(box)}"
-        )
+    if covered is None or _share(box, covered) < INSIDE:
+        where = [round(v, 2) for v in covered] if covered else "no place on Earth"
+        raise CatalogError(f"its grid lies at {where} and its bbox at {list(box)}")
 
 
 def box_of(grid: Mapping[str, Any]) -> list[float] | None:
     """West, south, east, north of a grid in degrees, None where that cannot be told."""
     crs = crs_text(grid)
     covered = _covered(grid, crs) if crs and "proj:transform" in grid else None
-    return list(covered) if covered else None
+    return list(covered) if covered and covered[2] <= 180 else None
 
 
 def _covered(grid: Mapping[str, Any], crs: str) -> BBox | None:
@@ -101,7 +103,7 @@ def _crs(fields: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(epsg, int | str) and not isinstance(epsg, bool) and _is_crs(f"EPSG:{epsg}"):
         return {"proj:code": f"EPSG:{epsg}"}
     wkt, projjson = fields.get("proj:wkt2"), fields.get("proj:projjson")
-    if isinstance(wkt, str) and _is_crs(wkt):
+    if isinstance(wkt, str) and _WKT.match(wkt) and _is_crs(wkt):
         return {"proj:wkt2": wkt}
     if isinstance(projjson, dict):
         try:
@@ -148,10 +150,11 @@ def _to_degrees(crs: str) -> pyproj.Transformer:
 
 
 def _degrees(crs: str, bounds: BBox) -> BBox | None:
+    """Bounds in degrees, east beyond 180 across the antimeridian; None off the projection."""
     west, south, east, north = _to_degrees(crs).transform_bounds(*bounds, errcheck=False)
-    if not all(map(math.isfinite, (west, south, east, north))) or west > east:
+    if not all(map(math.isfinite, (west, south, east, north))):
         return None
-    return west, south, east, north
+    return west, south, east + 360 if west > east else east, north
 
 
 def _share(box: BBox, other: BBox) -> float:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from catalogs.modis import SINUSOIDAL
-
 BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
 RASTER = [{"nodata": 0, "data_type": "uint16", "scale": 2.75e-05, "offset": -0.2}]
 BOX = [-105.606232, 39.255216, -102.84603, 41.385732]
@@ -127,11 +125,12 @@ def cmr(product: str = "MOD09GA.A2022033.h19v10.061.2022042043514", ends: str = 
     return item
 
 
-GRIDS = {
-    # What MODIS items say of their CRS, and what is then known of it.
-    "EPSG:None": ({"proj:code": "EPSG:None", "proj:wkt2": SPHERE_WKT}, SPHERE_WKT),
-    "null EPSG": ({"proj:epsg": None, "proj:wkt2": SPHERE_WKT}, SPHERE_WKT),
-    "WKT2 only": ({"proj:wkt2": SPHERE_WKT}, SPHERE_WKT),
-    "nothing": ({}, SINUSOIDAL),
-    "nonsense": ({"proj:code": 17, "proj:epsg": "none", "proj:wkt2": "PROJCS["}, SINUSOIDAL),
+CRS_FIELDS = {
+    # What MODIS items say of their CRS; their tiles have one whatever they say.
+    "EPSG:None": {"proj:code": "EPSG:None", "proj:wkt2": SPHERE_WKT},
+    "null EPSG": {"proj:epsg": None, "proj:wkt2": SPHERE_WKT},
+    "WKT2 only": {"proj:wkt2": SPHERE_WKT},
+    "nothing": {},
+    "nonsense": {"proj:code": 17, "proj:epsg": "none", "proj:wkt2": "PROJCS["},
+    "another": {"proj:epsg": 2400},
 }

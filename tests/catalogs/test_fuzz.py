@@ -146,7 +146,7 @@ def test_a_spoiled_item_is_refused_or_read_as_it_is_whole(seed: int) -> None:
             continue
         outcomes["read"] += 1
         whole = numbers(normalise(copy.deepcopy(base), specs, base=BASE))
-        assert not same(told, whole), (seed, number, done)
+        assert not (claims := same(told, whole)), (seed, number, done, claims)
     assert min(outcomes["read"], outcomes["refused"]) > 20, outcomes
 
 

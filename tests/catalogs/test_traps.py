@@ -6,10 +6,10 @@ import pyproj
 import pytest
 
 from catalogs import CatalogError, native_crs, nominal_day, platform_of
-from catalogs.modis import MOD09GA
+from catalogs.modis import MOD09GA, SINUSOIDAL
 from catalogs.normalise import normalise
 from catalogs.products import forms
-from tests.catalogs.distilled import GRIDS, SPHERE_WKT, cmr, landsat, modis, old_landsat
+from tests.catalogs.distilled import CRS_FIELDS, cmr, landsat, modis, old_landsat
 
 BASE = "https://host/items/1"
 
@@ -47,20 +47,23 @@ def test_the_band_of_an_old_key_depends_on_the_sensor(craft: str, red: str) -> N
     assert made(old_landsat("1.0.0-beta.2", craft)).assets["red"].href.endswith(f"SR_{red}.TIF")
 
 
-@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("name", CRS_FIELDS)
 def test_a_modis_item_has_the_sphere_whatever_it_says(name: str) -> None:
-    fields, expected = GRIDS[name]
-    item = made(modis(**fields))
-    assert native_crs(item, "sur_refl_b01", MOD09GA) == expected
+    item = made(modis(**CRS_FIELDS[name]))
+    assert native_crs(item, "sur_refl_b01", MOD09GA) == SINUSOIDAL
     assert item.assets["sur_refl_b01"].extra_fields["proj:shape"] == [2400, 2400]
     assert nominal_day(item) == date(2022, 2, 2)
     assert platform_of(item) == "terra"
 
 
-def test_projjson_alone_is_enough() -> None:
-    fields = {"proj:projjson": pyproj.CRS(SPHERE_WKT).to_json_dict(), "proj:epsg": None}
-    text = native_crs(made(modis(**fields)), "sur_refl_b01", MOD09GA)
-    assert pyproj.CRS(text).ellipsoid.semi_major_metre == pytest.approx(6371007.181)
+@pytest.mark.parametrize("key", ["proj:wkt2", "proj:projjson"])
+def test_a_crs_in_words_is_enough(key: str) -> None:
+    utm = pyproj.CRS("EPSG:32613")
+    words = utm.to_wkt() if key == "proj:wkt2" else utm.to_json_dict()
+    known = landsat(**{"proj:epsg": None, "proj:code": "EPSG:None", key: words})
+    text = native_crs(made(known), "red", forms("landsat-c2-l2")[0])
+    assert text != "EPSG:32613"
+    assert pyproj.CRS(text) == utm
 
 
 def test_a_file_of_all_bands_is_found_by_its_ending() -> None:
