@@ -22,6 +22,7 @@ from catalogs import local_path
 from catalogs.access import access_of
 from pipeline.read.access import Pass, pass_for
 from pipeline.read.errors import ReadError, chain, said, unreadable
+from pipeline.read.headers import whole_headers
 from pipeline.read.secrets import keep_logs_clean
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ def patiently(
     for attempt in range(1, ATTEMPTS + 1):
         try:
             ticket = pass_for(href, renew=renew)
-            with gdal_env(ticket.gdal):
+            with gdal_env(ticket.gdal), whole_headers():
                 return read(ticket)
         except ReadError as error:  # told already what it is
             raise unreadable(item, asset, href, str(error), "then run again") from None
