@@ -13,10 +13,11 @@ import yaml
 from typer.testing import CliRunner
 
 from benchmarks.file_server import FileServer, file_server
+from catalogs.api import Api, Feature
 from flows.cli import app
 from pipeline.sample import write_sample
 from tests.flows.prefect_room import Room
-from tests.services.faulty import Front, faulty
+from tests.services.faulty import FAULTS, Front, faulty
 from tests.services.postgres import Postgres
 from tests.services.s3 import S3
 from tests.services.stac_api import stac_api
@@ -28,6 +29,7 @@ DAYS = 12
 """Of the sample: Landsat passes on days 1, 2, 9 and 10."""
 
 PERIOD = {"start": date(2023, 5, 6), "end": date(2023, 5, 10)}
+SAMPLED = (date(2023, 5, 1), date(2023, 5, DAYS))
 NAMES = ("landsat-c2-l2", "modis-09ga-061")
 BUCKET = "sample"
 
@@ -94,7 +96,12 @@ def region(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Callable[[
         known = yaml.safe_load((sample / "region.yaml").read_text())
         del known["checkpoint"]
         mine = {"name": "corner", "cube": "corner.zarr", "catalog": catalog, "method": "anomaly"}
-        small = {"bbox": CORNER, "grid": {"tile_px": 96}, "pairs": {"max_span_days": 8}}
+        small = {
+            "bbox": CORNER,
+            "grid": {"tile_px": 96},
+            "pairs": {"max_span_days": 10, "min_clear": 0.1},
+        }
+        small |= {"coarse_fill_days": 2}
         path = tmp_path_factory.mktemp(name) / "region.yaml"
         path.write_text(yaml.safe_dump(known | mine | small | PERIOD, sort_keys=False))
         return path
@@ -102,8 +109,8 @@ def region(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Callable[[
     return write
 
 
-def _fuse(region: Path, *more: str) -> Path:
-    done = CliRunner().invoke(app, ["fuse", f"{region}", "--workers", "2", *more])
+def _fuse(region: Path, workers: int = 2) -> Path:
+    done = CliRunner().invoke(app, ["fuse", f"{region}", "--workers", f"{workers}"])
     assert done.exit_code == 0, done.output
     return region.parent / "corner.zarr"
 
@@ -122,6 +129,15 @@ def _images(cube: Path) -> dict[str, bytes]:
         f"{path.relative_to(cube)}": path.read_bytes()
         for name in names
         for path in sorted((cube / str(name) / "c").rglob("*"))
+        if path.is_file()
+    }
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """All that is in a folder, by name."""
+    return {
+        f"{path.relative_to(folder)}": path.read_bytes()
+        for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
 
@@ -149,3 +165,43 @@ def test_the_flow_makes_the_same_cube_from_an_api_with_images_on_s3(
     path = region("s3", services.api_s3)
     prefect.fuse(path, **s3.environment)
     assert _images(path.parent / "corner.zarr") == _images(local)
+
+
+def test_a_bad_front_gives_the_same_pages_of_items(services: Services) -> None:
+    api, world = Api(url=services.api.url, page=2), [(-180.0, -90.0, 180.0, 90.0)]
+
+    def found() -> list[list[Feature]]:
+        return [list(api.items(name, world, *SAMPLED)) for name in NAMES]
+
+    healthy = found()
+    assert [len(items) for items in healthy] == [4, DAYS]
+    services.api.faults.clear()
+    services.api.share = 0.5
+    try:
+        for services.api.seed in range(6):
+            assert found() == healthy
+    finally:
+        services.api.share = 0.0
+    assert all(services.api.faults[fault] for fault in FAULTS), services.api.faults
+
+
+def test_a_bad_front_gives_the_same_items_and_the_same_cube(
+    services: Services, region: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")  # when the cubes were made
+    healthy = _fuse(region("healthy", services.api.url))
+    monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.1")
+    services.images.faults.clear()
+    services.api.share = services.images.share = 0.3
+    try:
+        bad = _fuse(region("bad", services.api.url), workers=4)
+    finally:
+        services.api.share = services.images.share = 0.0
+    spoiled = services.images.faults.total() - services.images.faults["none"]
+    assert spoiled >= 0.25 * services.images.faults.total() > 25
+    assert all(services.images.faults[fault] for fault in FAULTS if fault != "twice")
+    assert _files(bad) == _files(healthy)
+    inputs, others = (_files(cube.with_suffix(".inputs")) for cube in (bad, healthy))
+    # The plan names the folder it lies in.
+    del inputs["plan.json"], others["plan.json"]
+    assert inputs == others

@@ -82,6 +82,17 @@ class Postgres:
             if items:
                 loader.load_items(iter(items), Methods.insert)
 
+    def add(self, name: str, item: Mapping[str, Any]) -> str | None:
+        """Add an item to the database ``name``; what pgstac says if it refuses."""
+        from pypgstac.load import Loader, Methods
+
+        with self._pgstac(name) as db:
+            try:
+                Loader(db=db).load_items(iter([item]), Methods.insert)
+            except Exception as error:  # psycopg's and its own, and KeyErrors
+                return f"{type(error).__name__}: {error}"
+        return None
+
     @contextmanager
     def _pgstac(self, database: str) -> Iterator[Any]:
         from pypgstac.db import PgstacDB
