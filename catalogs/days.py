@@ -86,7 +86,9 @@ def _longitude(item: pystac.Item) -> float:
     antimeridian is split there, runs on beyond 180, or changes sign.
     """
     if item.geometry and item.geometry.get("type") != "GeometryCollection":
-        corners = [place[0] for place in _positions(item.geometry.get("coordinates") or ())]
+        # A ring ends where it began: its first corner must not count twice.
+        places = {tuple(place[:2]) for place in _positions(item.geometry.get("coordinates") or ())}
+        corners = sorted(place[0] for place in places)
         split = item.geometry["type"].startswith("Multi")
     elif item.bbox:
         corners, split = [item.bbox[0], item.bbox[len(item.bbox) // 2]], False

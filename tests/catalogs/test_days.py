@@ -74,6 +74,12 @@ def test_a_scene_across_the_antimeridian_has_one_day_however_it_is_drawn() -> No
         assert nominal_day(item) == date(2023, 5, 2)
 
 
+def test_the_corner_that_closes_an_outline_does_not_draw_the_centre_to_it() -> None:
+    # The centre is at 157.63 E, where Terra's pass falls on the UTC day before.
+    tile = make_item(None, 156.63, name="MOD09GA.A2012001.h31v12.061")
+    assert nominal_day(tile) == date(2012, 1, 2)
+
+
 def test_an_image_of_the_whole_globe_has_the_utc_day() -> None:
     assert nominal_day(make_item(utc(1, 18), -180.0, width=360.0)) == date(2023, 5, 1)
 
