@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -158,6 +158,31 @@ def explain(
     from pipeline.explain import explain_day
 
     lines(out, explain_day(region_job(region), _date(day), tile=tile))
+
+
+@app.command()
+def mask(
+    region: Region,
+    day: Annotated[str, typer.Argument(metavar="DATE", help="A day, YYYY-MM-DD.")],
+    destination: Annotated[
+        Path, typer.Option("--out", help="Where the picture goes; default mask-DATE.png.")
+    ] = Path(),
+    coarse: Annotated[
+        bool, typer.Option("--coarse", help="The coarse image in place of the fine one.")
+    ] = False,
+) -> None:
+    """Draw a day's scene, and over it what is masked and why, with shares."""
+    from flows.config import region_job
+    from flows.show import lines, table
+    from pipeline.mask_picture import draw_mask
+    from pipeline.prepare import items_of
+
+    wanted = _date(day)
+    target = destination if destination != Path() else Path(f"mask-{wanted}.png")
+    role: Literal["fine", "coarse"] = "coarse" if coarse else "fine"
+    shares = draw_mask(items_of(region_job(region)), role, wanted, target)
+    table(out, [{"pixels": name, "share": share} for name, share in shares.items() if share])
+    lines(log, (f"picture: {target}",))
 
 
 @app.command()

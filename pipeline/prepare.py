@@ -120,6 +120,11 @@ def _collect(job: Job, source: Source, role: Role) -> Collected:
     )
 
 
+def items_of(job: Job) -> Inputs:
+    """The items frozen beside the cube, or, before any run, those the catalogues have."""
+    return _known(job) or _find(job)
+
+
 def _known(job: Job) -> Inputs | None:
     """The items of the last run."""
     try:

@@ -49,6 +49,14 @@ def to_lattice(
     return np.where(np.isfinite(smooth) & np.isfinite(sharp), sharp, smooth), near
 
 
+def nearest(layers: NDArray[Any], source: GeoBox, target: GeoBox) -> NDArray[Any]:
+    """Bring (layer, y, x) to ``target`` by nearest, 0 beyond ``source``."""
+    if (offset := _same_lattice(source, target)) is not None:
+        height, width = target.shape.yx
+        return layers[:, offset[0] : offset[0] + height, offset[1] : offset[1] + width]
+    return _warp(layers, source, target, Resampling.nearest)
+
+
 def _same_lattice(source: GeoBox, target: GeoBox) -> tuple[int, int] | None:
     """Row and column of ``target``'s first pixel in ``source``, if their pixels coincide."""
     a, b = source.affine, target.affine

@@ -86,7 +86,7 @@ def make_bad_season(folder: Path, **landsat: Mapping[str, Any]) -> BadSeason:
         for second in (False, True)
         if number == FINE[1] or not second
     ]
-    window = _modis_window(grid)
+    window = modis_window(grid)
     coarse = [
         modis_item(
             folder / "modis",
@@ -125,7 +125,7 @@ def make_bad_season(folder: Path, **landsat: Mapping[str, Any]) -> BadSeason:
     return season
 
 
-def _modis_window(grid: Grid) -> GeoBox:
+def modis_window(grid: Grid) -> GeoBox:
     whole = modis_box((2, 2), 0, 0)
     to_sinu = Transformer.from_crs(grid.crs.proj, whole.crs.proj, always_xy=True)
     x, y = to_sinu.transform(grid.fine.affine.c, grid.fine.affine.f)
