@@ -29,8 +29,9 @@ from odc.geo.geobox import GeoBox
 from benchmarks.common import print_machine
 from benchmarks.file_server import FileServer, Request, file_server
 from benchmarks.large_scenes import write_region
+from catalogs import Role
 from flows.config import region_job
-from pipeline.ingest import Inputs, open_inputs
+from pipeline.ingest import Inputs, ingest_tasks, open_inputs
 from pipeline.native import scene_window
 from pipeline.run import executor, ingest, prepare
 
@@ -89,7 +90,7 @@ def measure(folder: Path, server: FileServer, *, latency_s: float) -> tuple[Meas
         return measured, open_inputs(region_job(region).inputs)
 
 
-def needed_blocks(folder: Path, inputs: Inputs, box: GeoBox, role: str) -> Blocks:
+def needed_blocks(folder: Path, inputs: Inputs, box: GeoBox, role: Role) -> Blocks:
     """The blocks of the files in ``folder`` that lie under what is read for ``box``."""
     collected = inputs.fine if role == "fine" else inputs.coarse
     found: Blocks = {}
@@ -122,14 +123,16 @@ def _blocks_under(folder: Path, path: str, window: GeoBox) -> Blocks:
         }
 
 
-def groups(inputs: Inputs) -> Iterator[tuple[str, GeoBox]]:
+def groups(inputs: Inputs) -> Iterator[tuple[Role, GeoBox]]:
     """The boxes that are read one by one, with their role."""
     grid = inputs.grid
-    side = grid.tiles_together * grid.tile
-    height, width = grid.shape
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            yield "fine", grid.fine[top : min(top + side, height), left : min(left + side, width)]
+    undone = np.zeros((1, len(grid.tiles)), np.uint8)
+    day = inputs.fine.days[:1]
+    for task in ingest_tasks("", inputs, role="fine", days_on_axis=day, done=undone):
+        own = [grid.tiles[index] for index in task.tiles]
+        y = slice(min(tile.y.start for tile in own), max(tile.y.stop for tile in own))
+        x = slice(min(tile.x.start for tile in own), max(tile.x.stop for tile in own))
+        yield "fine", grid.fine[y, x]
     yield "coarse", grid.coarse
 
 

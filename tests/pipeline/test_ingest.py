@@ -204,6 +204,7 @@ def test_any_order_of_tasks_and_any_chunk_size_give_the_same_pixels(
     for task in tasks_of(folder, "fine"):
         ingest_block(task)
     monkeypatch.setattr("pipeline.grid.READ_TOGETHER", 1)  # every tile in a chunk of its own
+    monkeypatch.setattr("pipeline.ingest.GROUP_PX", 1)  # and read by itself
     again = lay_out(tmp_path / "again", inputs)
     apart = tasks_of(again, "fine")
     assert all(len(task.tiles) == 1 for task in apart)
