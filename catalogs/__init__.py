@@ -3,6 +3,7 @@
 from catalogs.days import nominal_day
 from catalogs.items import (
     check_items,
+    difference,
     fingerprint,
     freeze,
     local_path,
@@ -40,6 +41,7 @@ __all__ = [
     "by_name",
     "check_items",
     "common_bands",
+    "difference",
     "find",
     "fingerprint",
     "freeze",

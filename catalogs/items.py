@@ -112,6 +112,25 @@ def fingerprint(item: pystac.Item) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def difference(before: pystac.Item, after: pystac.Item) -> str:
+    """In what two items of one id differ, for people; "" where their pixels are the same."""
+    if fingerprint(before) == fingerprint(after):
+        return ""
+    parts = [
+        f"{key} {before.properties.get(key)} -> {after.properties.get(key)}"
+        for key in _WHEN
+        if before.properties.get(key) != after.properties.get(key)
+    ]
+    for key in sorted({*before.assets, *after.assets}):
+        sides = [
+            _asset_identity(item.assets[key]) if key in item.assets else ["no file"]
+            for item in (before, after)
+        ]
+        if sides[0] != sides[1]:
+            parts.append(f"{key} {' '.join(map(str, sides[0]))} -> {' '.join(map(str, sides[1]))}")
+    return "; ".join(parts[:4]) or "its grid or its day"
+
+
 def _asset_identity(asset: pystac.Asset) -> list[Any]:
     href = asset.get_absolute_href() or asset.href
     path = local_path(href)

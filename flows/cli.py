@@ -10,6 +10,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from flows.sets_cli import sets
+from flows.sources_cli import sources
 from flows.weights_cli import ablate, weights
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 app.add_typer(weights, name="weights")
 app.add_typer(sets, name="sets")
+app.add_typer(sources, name="sources")
 
 Region = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region file.")]
 Workers = Annotated[

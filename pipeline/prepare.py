@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from catalogs import Role, by_name, check_items, common_bands, find, nominal_day
+from catalogs import Role, by_name, check_items, common_bands, difference, find, nominal_day
 from pipeline.cube import daily
 from pipeline.geometry import LAYERS, tells_angles
 from pipeline.ingest import Collected, Inputs, freeze_inputs, open_inputs
@@ -151,6 +151,11 @@ def _merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
                 f"asks for {' and '.join(new.specs)}; name {' and '.join(sorted(gone))} too, or "
                 f"give the region another cube path"
             )
+        before = {item.id: item for item in old.items}
+        again = [item for item in new.items if item.id in before]
+        changes = ((item.id, difference(before[item.id], item)) for item in again)
+        told = tuple(f"changed: item {name}: {what}" for name, what in changes if what)
+        new = replace(new, notes=(*new.notes, *told))
         kept = [item for day in old.days if day not in new.by_day for item in old.by_day[day]]
         if not kept:
             return new

@@ -13,6 +13,10 @@ from pipeline.ingest import IngestReport
 Stage = Literal["search", "ingest", "plan", "fuse", "publish", "cut"]
 
 
+MOST_NOTES = 20
+"""Lines on the search in a summary; all of them are in ``items.json``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """A step forward."""
@@ -122,6 +126,9 @@ class RunSummary:
     sensors: tuple[str, ...] = ()
     """How the coarse images relate to the fine ones, for people."""
 
+    notes: tuple[str, ...] = ()
+    """Which catalogues the images are from, which items were left out, and which changed."""
+
     ingested: IngestSummary = field(default_factory=IngestSummary)
     fused: FuseSummary = field(default_factory=FuseSummary)
 
@@ -177,7 +184,10 @@ class RunSummary:
             "days produced",
             f"tile-days: {parts}",
             *self.sensors,
+            *self.notes[:MOST_NOTES],
         ]
+        if len(self.notes) > MOST_NOTES:
+            lines.append(f"and {len(self.notes) - MOST_NOTES} more in items.json beside the cube")
         if self.fused.tile_days:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
             lines.append(

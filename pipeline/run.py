@@ -13,6 +13,7 @@ cube never run twice at once, which ``locked`` holds among processes.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -181,7 +182,9 @@ def publish(
     """Write down what the cube was made from, in it and as STAC beside it, and sum up the run."""
     update_attrs(job.cube, provenance(job, read_attrs(job.cube)))
     write_collection(job.cube)
-    return _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
+    inputs = open_inputs(job.inputs)
+    summary = _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
+    return replace(summary, notes=(*inputs.fine.notes, *inputs.coarse.notes))
 
 
 def cube_status(cube: Path) -> RunSummary:

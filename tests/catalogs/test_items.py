@@ -11,6 +11,7 @@ import pytest
 from catalogs import (
     CatalogError,
     check_items,
+    difference,
     fingerprint,
     freeze,
     local_path,
@@ -214,3 +215,16 @@ def test_one_bad_item_among_good_ones_is_left_to_reading(tmp_path) -> None:
         (tmp_path / f"{name}.tif").touch()
         good.add_asset(name, pystac.Asset(str(tmp_path / f"{name}.tif")))
     check_items([bad, good], {"mine": LANDSAT_C2_L2}, ("red",))
+
+
+def test_a_changed_item_is_told_with_what_changed() -> None:
+    def item(created: str, size: int) -> pystac.Item:
+        one = make_item(created=created)
+        fields = {"file:size": size}
+        one.add_asset("red", pystac.Asset("https://h/red.tif?sig=1", extra_fields=fields))
+        return one
+
+    assert difference(item("2023-01-01", 5), item("2023-01-01", 5)) == ""
+    told = difference(item("2023-01-01", 5), item("2024-01-01", 6))
+    assert "created 2023-01-01 -> 2024-01-01" in told
+    assert "red https://h/red.tif None 5 -> https://h/red.tif None 6" in told

@@ -1,0 +1,165 @@
+"""Catalogues in order, polygons, and servers that fail: the same items, or why not."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from catalogs import CatalogError, Place, find, place_of
+from catalogs import web as the_web
+from catalogs.api import Api
+from tests.catalogs.test_search import BBOX, NAME, make_catalog, make_item
+
+START, END = date(2023, 4, 1), date(2023, 8, 31)
+
+
+def make(folder, first: date, count: int) -> str:
+    days = [first + timedelta(days=16 * k) for k in range(count)]
+    items = [make_item(f"LC08_L2SP_190028_{day:%Y%m%d}_02_T1", day) for day in days]
+    return str(make_catalog(folder, items))
+
+
+def test_the_first_catalogue_that_is_up_and_has_items_is_used(tmp_path) -> None:
+    good = make(tmp_path / "good", date(2023, 4, 20), 8)
+    found = find([str(tmp_path / "none.json"), good], NAME, "fine", BBOX, START, END)
+    assert found.catalog == good
+    assert "there is no catalogue" in found.passed[0]
+    assert any(line.startswith("passed over: ") for line in found.lines())
+
+
+def test_a_stale_catalogue_gives_way_to_a_newer_one_and_only_then(tmp_path) -> None:
+    stale = make(tmp_path / "stale", date(2023, 4, 20), 2)
+    fresh = make(tmp_path / "fresh", date(2023, 4, 20), 8)
+    found = find([stale, fresh], NAME, "fine", BBOX, START, END)
+    assert found.catalog == fresh
+    assert "is stale: its newest item" in found.passed[0]
+    assert find([stale, stale], NAME, "fine", BBOX, START, END).catalog == stale
+    assert find([fresh, stale], NAME, "fine", BBOX, START, END).passed == ()
+
+
+def test_one_broken_item_is_left_out_by_name_and_the_rest_goes_on(tmp_path) -> None:
+    href = make(tmp_path, date(2023, 4, 20), 3)
+    broken, unread = sorted(tmp_path.rglob("LC08*.json"))[:2]
+    broken.write_text(json.dumps(json.loads(broken.read_text()) | {"assets": {}}))
+    unread.write_text("{")
+    found = find([href], NAME, "fine", BBOX, START, END)
+    assert len(found.items) == 1
+    assert any("LC08" in reason and "has no asset" in reason for reason in found.skipped)
+    assert any("cannot be read" in reason for reason in found.skipped)
+
+
+def test_a_polygon_leaves_out_what_only_touches_its_box(tmp_path) -> None:
+    day = date(2023, 5, 1)
+    items = [make_item("here", day, west=13.0), make_item("corner", day, west=17.5)]
+    href = str(make_catalog(tmp_path, items))
+    triangle = [[14.0, 45.5], [18.0, 45.5 - 8], [14.0, 45.5 - 8], [14.0, 45.5]]
+    place = place_of({"type": "Polygon", "coordinates": [triangle]})
+    boxed = find([href], NAME, "fine", Place(bbox=place.bbox), day, day)
+    cut = find([href], NAME, "fine", place, day, day)
+    assert [item.id for item in boxed.items] == ["corner", "here"]
+    assert [item.id for item in cut.items] == ["here"]
+
+
+def test_a_polygon_across_the_antimeridian_is_one_small_place() -> None:
+    ring = [[179.0, -17.0], [-179.0, -17.0], [-179.0, -16.0], [179.0, -16.0], [179.0, -17.0]]
+    split = {
+        "type": "MultiPolygon",
+        "coordinates": [
+            [[[179.0, -17.0], [180.0, -17.0], [180.0, -16.0], [179.0, -16.0], [179.0, -17.0]]],
+            [[[-180.0, -17.0], [-179.0, -17.0], [-179.0, -16.0], [-180.0, -16.0], [-180.0, -17.0]]],
+        ],
+    }
+    for geometry in ({"type": "Polygon", "coordinates": [ring]}, split):
+        place = place_of(geometry)
+        assert place.bbox == (179.0, -17.0, -179.0, -16.0)
+        assert place.boxes() == ((179.0, -17.0, 180.0, -16.0), (-180.0, -17.0, -179.0, -16.0))
+        for west in (178.5, -180.5, -179.5):
+            assert place.touched_by(None, [west, -16.5, west + 1, -16.4])
+        assert not place.touched_by(None, [0.0, -16.5, 1.0, -16.4])
+
+
+@pytest.mark.parametrize(
+    "coordinates", [[[0, 0], [1, 1], [2, 2], [0, 0]], [[0, 0], [1, 1]], [["a", 0], [1, 1], [2, 2]]]
+)
+def test_a_polygon_without_area_is_refused(coordinates) -> None:
+    with pytest.raises(CatalogError, match=r"the polygon .* (no area|not made of corners)"):
+        place_of({"type": "Polygon", "coordinates": [coordinates]})
+
+
+@pytest.fixture
+def faulty(require, monkeypatch) -> Iterator[tuple[str, dict]]:
+    """40 items in pages, from a server that fails as the test says."""
+    require("loopback")
+    monkeypatch.setattr(the_web, "BACKOFF_S", 0.001)
+    state: dict = {"faults": [], "limits": [], "circle": False, "too_much": 1000}
+
+    class Handler(BaseHTTPRequestHandler):
+        def _send(self, status: int, text: bytes, length: int | None = None, **headers) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text) if length is None else length))
+            for key, value in headers.items():
+                self.send_header(key.replace("_", "-"), value)
+            self.end_headers()
+            self.wfile.write(text)
+
+        def do_GET(self) -> None:
+            search = {"rel": "search", "href": "/search", "method": "POST"}
+            self._send(200, json.dumps({"links": [search]}).encode())
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            fault = state["faults"].pop(0) if state["faults"] else None
+            limit, at = body["limit"], body.get("at", 0)
+            state["limits"].append(limit)
+            if limit > state["too_much"]:
+                fault = 502
+            if isinstance(fault, int):
+                self._send(fault, b"no", **({"Retry_After": "0"} if fault == 429 else {}))
+                return
+            features = [{"id": f"i{k}"} for k in range(at, min(40, at + limit))]
+            following = 0 if state["circle"] else at + limit
+            link = {"rel": "next", "method": "POST", "href": "/search", "merge": True}
+            # As CMR: a link even after the last page.
+            page = {"features": features, "links": [link | {"body": {"at": following}}]}
+            text = json.dumps(page).encode()
+            self.close_connection = fault == "cut"
+            cut = text[: len(text) // 2] if fault in ("cut", "broken") else text
+            self._send(200, cut, len(text) if fault == "cut" else None)
+
+        def log_message(self, *args) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", state
+        server.shutdown()
+
+
+def ask(url: str, page: int = 10) -> list[str]:
+    api = Api(url=url, page=page)
+    return [str(one["id"]) for one in api.items("x", [BBOX], date(2023, 5, 1), date(2023, 5, 9))]
+
+
+@pytest.mark.parametrize("faults", [[429, 500, "cut"], [503, "broken", 502, 429, 429]])
+def test_a_failing_server_gives_the_items_of_a_healthy_one(faulty, faults) -> None:
+    url, state = faulty
+    state["faults"] = list(faults)
+    assert ask(url) == [f"i{k}" for k in range(40)]
+    assert not state["faults"]
+
+
+def test_pages_too_large_for_a_server_become_smaller(faulty) -> None:
+    url, state = faulty
+    state["too_much"] = 25
+    assert ask(url, 100) == [f"i{k}" for k in range(40)]
+    assert sorted(set(state["limits"]), reverse=True) == [100, 50, 25]
+
+
+def test_pages_in_a_circle_end_with_a_message(faulty) -> None:
+    url, state = faulty
+    state["circle"] = True
+    with pytest.raises(CatalogError, match="go round in a circle after 10 items"):
+        ask(url)
