@@ -1,6 +1,7 @@
 """Where the data are and what their numbers mean: items, and tables of facts about them."""
 
 from catalogs.days import nominal_day
+from catalogs.granule import granule
 from catalogs.items import (
     check_items,
     difference,
@@ -14,6 +15,7 @@ from catalogs.items import (
     thaw,
 )
 from catalogs.place import BBox, Place, Polygon, place_of
+from catalogs.products import product_of
 from catalogs.providers import is_provider
 from catalogs.search import Found, find, search, spec_for
 from catalogs.spec import (
@@ -45,6 +47,7 @@ __all__ = [
     "find",
     "fingerprint",
     "freeze",
+    "granule",
     "is_provider",
     "local_path",
     "native_crs",
@@ -52,6 +55,7 @@ __all__ = [
     "nominal_day",
     "place_of",
     "platform_of",
+    "product_of",
     "redact",
     "search",
     "spec_for",

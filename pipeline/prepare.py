@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 
 from catalogs import Role, by_name, check_items, common_bands, difference, find, nominal_day
+from pipeline import expected
 from pipeline.cube import daily
 from pipeline.geometry import LAYERS, tells_angles
 from pipeline.ingest import Collected, Inputs, freeze_inputs, open_inputs
@@ -56,6 +57,7 @@ def prepare(job: Job, *, refresh: bool = False) -> Prepared:
         plan_path(job).unlink(missing_ok=True)
     if known is None or any(fingerprints(known, r) != fingerprints(wanted, r) for r in ROLES):
         freeze_inputs(job.inputs, wanted)
+        expected.save(job.inputs, wanted)
     new, changed = zip(*(_lay_out(job, wanted, role) for role in ROLES), strict=True)
     ensure(job.cube, "fused", job.grid, job.days, wanted.bands, sigma=card.sigma)
     return Prepared(

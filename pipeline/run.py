@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import Role
+from pipeline import expected
 from pipeline.coincident import coincident_tasks, keep, measure_day
 from pipeline.collection import write_collection
 from pipeline.cube import Status, day_number
@@ -184,7 +185,9 @@ def publish(
     write_collection(job.cube)
     inputs = open_inputs(job.inputs)
     summary = _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
-    return replace(summary, notes=(*inputs.fine.notes, *inputs.coarse.notes))
+    return replace(
+        summary, notes=(*expected.lines(inputs), *inputs.fine.notes, *inputs.coarse.notes)
+    )
 
 
 def cube_status(cube: Path) -> RunSummary:
