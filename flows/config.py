@@ -148,6 +148,10 @@ class RegionConfig(_Section):
     coarse_fill_days: int = Field(default=8, ge=0)
     """Farthest clear day, on each side, from which a cloudy coarse cell is filled."""
 
+    loader: Literal["odc-stac", "stackstac"] = "odc-stac"
+    """What reads the rasters.  The pixels are the same; what stackstac cannot hold (a grid without
+    an EPSG code, as MODIS's, and several layers in a file) is read by odc-stac in any case."""
+
     snow: Literal["keep", "drop"] = "keep"
     """Whether snow is surface to be mapped or to be masked like cloud."""
 
@@ -252,6 +256,7 @@ class RegionConfig(_Section):
                 samples=self.samples,
             ),
             coarse_fill_days=self.coarse_fill_days,
+            loader=self.loader,
             snow=self.snow,
             water=self.water,
             brdf=self.brdf,

@@ -27,6 +27,7 @@ from pipeline.grid import Grid
 from pipeline.load import load_coarse, load_fine
 from pipeline.mask import clearness
 from pipeline.pairs import SCORE
+from pipeline.read import Loader
 from pipeline.store import write_block
 
 GROUP_PX = 1024
@@ -121,6 +122,9 @@ class IngestTask:
     tiles: tuple[int, ...]
     """Indices of the tiles, a full rectangle; () for coarse, whose block is the region."""
 
+    loader: Loader = "odc-stac"
+    """What reads the rasters.  Not part of any identity: all give the same pixels."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
@@ -195,6 +199,7 @@ def ingest_tasks(
     role: Role,
     days_on_axis: Sequence[date],
     done: NDArray[np.uint8],
+    loader: Loader = "odc-stac",
 ) -> list[IngestTask]:
     """The tasks that are missing in an input cube, by day.
 
@@ -204,7 +209,7 @@ def ingest_tasks(
     collected = inputs.fine if role == "fine" else inputs.coarse
     groups = _groups(inputs.grid) if role == "fine" else [()]
     return [
-        IngestTask(folder=str(folder), role=role, day=day, tiles=tiles)
+        IngestTask(folder=str(folder), role=role, day=day, tiles=tiles, loader=loader)
         for day, row in sorted(zip(days_on_axis, done, strict=True), key=lambda pair: pair[0])
         if day in collected.by_day
         for tiles in groups
@@ -252,12 +257,18 @@ def ingest_block(task: IngestTask) -> IngestReport:
                 box,
                 drop=inputs.drop,
                 normal_sun=inputs.normal_sun,
+                loader=task.loader,
             )
         else:
             box = inputs.grid.coarse
             y, x = slice(0, box.shape.y), slice(0, box.shape.x)
             scene = load_coarse(
-                items, collected.specs, inputs.bands, box, normal_sun=inputs.normal_sun
+                items,
+                collected.specs,
+                inputs.bands,
+                box,
+                normal_sun=inputs.normal_sun,
+                loader=task.loader,
             )
         read = time.perf_counter()
         seen = clearness_of(inputs.grid, scene.clear, task.tiles)

@@ -118,6 +118,9 @@ class Job:
     coarse_fill_days: int = 8
     """How far a cloudy coarse cell may look for a clear day, on each side."""
 
+    loader: Literal["odc-stac", "stackstac"] = "odc-stac"
+    """What reads the rasters; the pixels are the same."""
+
     snow: Literal["keep", "drop"] = "keep"
     """Whether fine pixels with snow count as clear."""
 
@@ -205,6 +208,7 @@ class Job:
             "rules": asdict(self.rules),
             "method": asdict(self.method),
             "coarse_fill_days": self.coarse_fill_days,
+            "loader": self.loader,
             "snow": self.snow,
             "water": self.water,
             "brdf": self.brdf,
@@ -229,6 +233,7 @@ class Job:
             rules=PairRules(**known["rules"]),
             method=Method(**known["method"]),
             coarse_fill_days=known["coarse_fill_days"],
+            loader=known["loader"],
             snow=known["snow"],
             water=known["water"],
             brdf=known["brdf"],

@@ -23,7 +23,7 @@ from catalogs import CollectionSpec, platform_of
 from pipeline.coarse_day import Look, combine
 from pipeline.mask import Mask
 from pipeline.native import Native, Reflectance, read_native
-from pipeline.read import ReadError
+from pipeline.read import Loader, ReadError
 from pipeline.resample import area_weights, to_lattice
 
 LEAST_SHARE = 0.5
@@ -60,6 +60,7 @@ def load_fine(
     *,
     drop: Sequence[str] = (),
     normal_sun: float | None = None,
+    loader: Loader = "odc-stac",
 ) -> Scene:
     """The fine image of a day on ``geobox``.
 
@@ -83,7 +84,9 @@ def load_fine(
     unread: list[str] = []
     for number, item in enumerate(items, start=1):
         spec = _spec_of(item, specs)
-        native = _try_native(unread, item, spec, bands, geobox, drop=drop, normal_sun=normal_sun)
+        native = _try_native(
+            unread, item, spec, bands, geobox, drop=drop, normal_sun=normal_sun, loader=loader
+        )
         if native is None:
             continue
         flags = native.flags
@@ -106,6 +109,7 @@ def load_coarse(
     geobox: GeoBox,
     *,
     normal_sun: float | None = None,
+    loader: Loader = "odc-stac",
 ) -> Scene:
     """The coarse image of a day on ``geobox``: the area average of the clear pixels of each cell.
 
@@ -123,7 +127,7 @@ def load_coarse(
         sensors.setdefault((rank, platform_of(item)), {})[number] = item
     # By the order of the collections and the craft's name, never by that of the items.
     unread: list[str] = []
-    read = partial(_try_native, unread, normal_sun=normal_sun)
+    read = partial(_try_native, unread, normal_sun=normal_sun, loader=loader)
     looks = [_look(sensors[key], specs, bands, geobox, read) for key in sorted(sensors)]
     day = combine([one for one, _, _ in looks])
     lead = np.maximum(day.lead, 0)[None]

@@ -16,7 +16,7 @@ from catalogs import Band, CollectionSpec, platform_of
 from pipeline.brdf import c_factor
 from pipeline.geometry import has_layers, scene_angles
 from pipeline.mask import Flags, Mask, read_flags
-from pipeline.read import ReadError, native_geobox, read_layers, window_around, words_of
+from pipeline.read import Loader, ReadError, native_geobox, read_layers, window_around, words_of
 
 Reflectance = NDArray[np.float32]
 
@@ -61,6 +61,7 @@ def read_native(
     drop: Sequence[str] = (),
     normal_sun: float | None = None,
     angles: Sequence[str] = (),
+    loader: Loader = "odc-stac",
 ) -> Native | None:
     """An item's pixels around ``target``, masked and scaled; None where it does not reach it.
 
@@ -79,7 +80,7 @@ def read_native(
     if (window := scene_window(item, spec, bands, target)) is None:
         return None
     pixel = (abs(window.affine.e), abs(window.affine.a))
-    layers = read_layers(item, spec, bands, window, angles=told)
+    layers = read_layers(item, spec, bands, window, angles=told, loader=loader)
     flags = read_flags(
         {key: layers[band] for key, band in words_of(item, spec)},
         spec,

@@ -48,6 +48,7 @@ from pipeline.progress import (
     Stage,
 )
 from pipeline.provenance import provenance, sensor_lines
+from pipeline.read import forget_files
 from pipeline.store import CubeError, read_attrs, read_tables, update_attrs, write_tables
 
 __all__ = [
@@ -111,7 +112,14 @@ def ingest(job: Job, ex: Executor, on_progress: OnProgress | None = None) -> Ing
     for role in roles:
         tables = read_tables(job.inputs / f"{role}.zarr")
         done = tables.arrays["done"]
-        tasks += ingest_tasks(job.inputs, inputs, role=role, days_on_axis=tables.days, done=done)
+        tasks += ingest_tasks(
+            job.inputs,
+            inputs,
+            role=role,
+            days_on_axis=tables.days,
+            done=done,
+            loader=job.loader,
+        )
     days = _Days((task.day,) for task in tasks)
     summary = IngestSummary()
     for number, outcome in enumerate(ex.map(ingest_block, tasks), 1):
@@ -126,6 +134,8 @@ def ingest(job: Job, ex: Executor, on_progress: OnProgress | None = None) -> Ing
         )
         days.end((task.day,))
         _tell(on_progress, "ingest", number, len(tasks), days, task.day, error=error)
+    if tasks:
+        forget_files()
     return summary + _compare_sensors(job, inputs, ex)
 
 

@@ -10,7 +10,16 @@ retry.py      what is tried again, and for how long
 """
 
 from pipeline.read.errors import ReadError
+from pipeline.read.fetch import forget_files
 from pipeline.read.layers import Loader, read_layers, words_of
 from pipeline.read.native import native_geobox, window_around
 
-__all__ = ["Loader", "ReadError", "native_geobox", "read_layers", "window_around", "words_of"]
+__all__ = [
+    "Loader",
+    "ReadError",
+    "forget_files",
+    "native_geobox",
+    "read_layers",
+    "window_around",
+    "words_of",
+]

@@ -102,6 +102,11 @@ def _size(answer: requests.Response) -> int | None:
     return int(whole) if whole.isdigit() else None
 
 
+def forget_files() -> None:
+    """Remove what nobody is reading: at the end of a run the files have done their service."""
+    remove_old(cache_folder(), age_s=0)
+
+
 def remove_old(folder: Path, *, keep: Path | None = None, age_s: float = KEPT_S) -> None:
     """Remove what is older than ``age_s`` or beyond the room there is, but for what is in use."""
     files = []

@@ -193,6 +193,25 @@ def test_the_reader_pays_where_the_bucket_says_so_and_nowhere_else() -> None:
         pass_for("https://landsatlook.usgs.gov/data/x.TIF")
 
 
+@pytest.mark.parametrize(("bucket", "pays"), [("usgs-landsat", True), ("elsewhere", False)])
+def test_what_the_reader_pays_for_is_said_to_s3(
+    scene, net, monkeypatch, tmp_path, bucket: str, pays: bool
+) -> None:
+    (tmp_path / bucket).symlink_to(folder_of(scene))
+    net.sites["s3.example.com"] = files(tmp_path)
+    account = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "aws-secret"}
+    there = {"AWS_S3_ENDPOINT": "s3.example.com", "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
+    for key, value in (account | there | {"AWS_DEFAULT_REGION": "us-west-2"}).items():
+        monkeypatch.setenv(key, value)
+    item = at(scene, f"s3://{bucket}")
+    np.testing.assert_array_equal(read(item), read(scene))
+    asked = net.asked("s3.example.com")
+    assert asked
+    for request in asked:
+        assert request.headers.get("x-amz-request-payer") == ("requester" if pays else None)
+        assert "AWS4-HMAC-SHA256" in request.headers["authorization"]
+
+
 def test_a_bucket_without_an_account_names_what_to_set(scene, net, monkeypatch, tmp_path) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
