@@ -15,6 +15,7 @@ from pipeline.job import Job, JobError, Source
 from pipeline.local_store import clean
 from pipeline.plan import draw_plan
 from pipeline.recipe import check_bands, digest, make_recipe, plan_path
+from pipeline.room import check_room
 from pipeline.store import ensure, read_days, read_tables, write_tables
 from pipeline.survey import NotIngestedError, Survey
 
@@ -39,14 +40,22 @@ def prepare(job: Job, *, refresh: bool = False) -> Prepared:
     """Search, check, freeze the list of items, and make or extend the cubes.
 
     Everything a user can cure is raised before anything is written, each a ValueError with one
-    message: items, assets, bands, a cube of another region, and (unless ``refresh``) a cube
-    whose finished tile-days would change, as far as that can be told without reading scenes.
+    message: items, assets, bands, room on the disk, a cube of another region, and (unless
+    ``refresh``) a cube whose finished tile-days would change, as far as that can be told without
+    reading scenes.
     """
     card = job.method.card()
     found = _find(job)
     check_bands(job, card, found.bands)
     known = _known(job)
     wanted = found if known is None else _merged(job, known, found)
+    check_room(
+        job,
+        wanted.bands,
+        fine=wanted.fine.days,
+        coarse=_axis(job, "coarse", wanted.coarse.days),
+        sigma=card.sigma,
+    )
     if job.cube.exists():
         clean(job.cube)
         ensure(job.cube, "fused", job.grid, read_days(job.cube), found.bands)
