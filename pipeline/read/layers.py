@@ -97,7 +97,9 @@ def _read_raster(
     ticket: Pass, *, spec: CollectionSpec, bands: Sequence[Band], window: GeoBox, loader: Loader
 ) -> Layers:
     by_stack = loader == "stackstac" and stack.can_hold(bands, window)
-    # Held open, so that the loader's own opening asks nothing of the server again.
+    # Held open, so that the loader's own opening asks nothing of the server again: what is kept
+    # while it is open goes when it is closed, failures too.
     with rasterio.open(ticket.address) as file:
         check(file, bands, list(spec.qa.values()), window)
-        return (stack if by_stack else odc).read(ticket, bands, window)
+        with rasterio.Env(CPL_VSIL_CURL_NON_CACHED=""):
+            return (stack if by_stack else odc).read(ticket, bands, window)
