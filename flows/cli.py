@@ -131,7 +131,20 @@ def fuse(
 
 
 @app.command()
-def plan(region: Region, workers: Workers = None) -> None:
+def plan(
+    region: Region,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png", help="Draw it too: images, what days become, references of a tile."
+        ),
+    ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(min=0, help="Whose references the picture shows; default: most days fused."),
+    ] = None,
+    workers: Workers = None,
+) -> None:
     """List what `fuse` would do: tiles, days, references, gaps; fuses nothing yet."""
     from flows.config import region_job
     from flows.show import lines, table
@@ -140,6 +153,10 @@ def plan(region: Region, workers: Workers = None) -> None:
     planned = _ingested_plan(job, workers)
     table(out, planned.table())
     lines(out, planned.lines())
+    if picture is not None:
+        from pipeline.timeline import plan_picture
+
+        lines(out, (f"picture: {plan_picture(job, picture, tile=tile)}",))
 
 
 @app.command()
@@ -159,7 +176,8 @@ def explain(
     from flows.show import lines
     from pipeline.explain import explain_day
 
-    lines(out, explain_day(region_job(region), _date(day), tile=tile))
+    wanted = _date(day)
+    lines(out, explain_day(region_job(region), wanted, tile=tile))
 
 
 @app.command()

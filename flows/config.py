@@ -91,7 +91,7 @@ class PairsConfig(_Section):
     """Largest distance between the reference before and the one after, in days; a day with one
     reference alone may be half of that away from it."""
 
-    single_pair: Literal["ignore", "mixed", "all"] = "ignore"
+    single_pair: Literal["ignore", "mixed", "all"] = "mixed"
     """A day with a reference on one side only: ``ignore`` leaves a gap, ``mixed`` fuses it from
     that one, flagged, and provisional while the other may still come; ``all`` fuses every day from
     its nearest one alone."""

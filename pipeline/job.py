@@ -53,7 +53,7 @@ class PairRules:
     max_span_days: int = 64
     """Largest distance between the two references of a day."""
 
-    single_pair: SinglePair = "ignore"
+    single_pair: SinglePair = "mixed"
     """Days with a reference on one side only: ``ignore`` leaves a gap, ``mixed`` fuses them from
     that one, ``all`` fuses every day from its nearest one."""
 

@@ -1,6 +1,7 @@
 """How good the methods are here: real fine dates are hidden, fused blind, and compared.
 
-A date is held out on every tile that keeps references on both sides of it.  While it is hidden
+A date is held out on every tile that keeps references on both sides of it (or, where the region
+file says ``pairs.single_pair: all``, on one).  While it is hidden
 it is no reference, it fills no hole, and the region's statistics are taken without it.  The
 truth is what the fine sensor saw clear that day; all methods are scored on the same pixels.
 """
@@ -246,10 +247,13 @@ def _addresses(
     job: Job, survey: Survey, bands: tuple[str, ...], halo: int, day: date
 ) -> Iterator[BlockAddress]:
     """The block of each tile that has a bracket that day."""
-    # Only the choice of dates is asked of this recipe, which no statistics enter.
-    recipe = Recipe(
-        job=replace(job, start=day, end=day), bands=bands, halo=halo, sha="", centre=(), spread=()
-    )
+    # Only the choice of dates is asked of this recipe, which no statistics enter.  Days fused from
+    # one side are few and harder, and would blur what the others are worth.
+    rules = job.rules
+    if rules.single_pair == "mixed":
+        rules = replace(rules, single_pair="ignore")
+    alone = replace(job, start=day, end=day, rules=rules)
+    recipe = Recipe(job=alone, bands=bands, halo=halo, sha="", centre=(), spread=())
     for view in views(recipe, survey):
         for choice in view.choices():
             if choice.gap is None:

@@ -59,7 +59,7 @@ def make_recipe(*, halo: int = 0, sha: str = "one", **changes: Any) -> Recipe:
     asked = {
         "start": day(20),
         "end": day(60),
-        "rules": PairRules(min_clear=0.6, max_span_days=24),
+        "rules": PairRules(min_clear=0.6, max_span_days=24, single_pair="ignore"),
         "coarse_fill_days": FILL,
     }
     job = make_job(**(asked | changes))
@@ -310,7 +310,7 @@ def test_a_clearer_image_to_come_keeps_a_day_provisional_only_as_long_as_it_coul
         clear[at], metres[at] = 1, away
     sky = np.ones_like(survey.coarse_clear)
     survey = replace(survey, fine_clear=clear, cloud_distance=metres, coarse_clear=sky)
-    recipe = make_recipe(rules=PairRules(min_clear=0.4, max_span_days=24))
+    recipe = make_recipe(rules=PairRules(min_clear=0.4, max_span_days=24, single_pair="ignore"))
     status = {
         last: tile_days(fresh(known_until(survey, day(last)), recipe).tasks)[0, day(40)].status
         for last in (50, 55)
@@ -403,12 +403,45 @@ def test_a_day_found_misplaced_touches_what_is_made_from_it(tmp_path: Path) -> N
 
 def test_rules_that_choose_the_same_images_leave_the_cube_as_it_is() -> None:
     survey, plan = make_survey(), a_plan()
-    rules = PairRules(min_clear=0.605, max_span_days=24)  # no tile is between 0.6 and 0.61 clear
+    # No tile is between 0.6 and 0.61 clear.
+    rules = PairRules(min_clear=0.605, max_span_days=24, single_pair="ignore")
 
     again = draw_plan(make_recipe(rules=rules), survey, make_tables(plan.recipe.job, plan.tasks))
 
     assert not again.tasks
     assert not again.stale
+
+
+@pytest.mark.parametrize("observed", ["fuse", "skip"])
+def test_another_use_of_observed_days_makes_exactly_those_stale_that_it_changes(observed) -> None:
+    survey, plan = make_survey(), a_plan()
+    rules = replace(plan.recipe.job.rules, observed=observed)
+
+    again = draw_plan(make_recipe(rules=rules), survey, make_tables(plan.recipe.job, plan.tasks))
+
+    least = 0.6 if observed == "skip" else 0.01
+    seen = {
+        (tile, when)
+        for tile, when in tile_days(plan.tasks)
+        if survey.fine_shares(tile).get(when, 0) >= least
+    }
+    assert seen
+    assert set(again.stale) == seen
+
+
+def test_single_pairs_fill_gaps_and_make_nothing_else_stale_but_all_of_them_do() -> None:
+    survey, plan = make_survey(), a_plan()
+    tables, rules = make_tables(plan.recipe.job, plan.tasks), plan.recipe.job.rules
+    paired = {place for place, task in tile_days(plan.tasks).items() if task.gap is None}
+
+    mixed = draw_plan(make_recipe(rules=replace(rules, single_pair="mixed")), survey, tables)
+    alone = draw_plan(make_recipe(rules=replace(rules, single_pair="all")), survey, tables)
+
+    assert mixed.tasks
+    assert all(bool(task.before) != bool(task.after) for task in mixed.tasks)
+    assert not set(tile_days(mixed.tasks)) & paired
+    assert paired <= set(tile_days(alone.tasks))
+    assert {one.day for one in mixed.closed} <= {one.day for one in plan.closed}
 
 
 def test_the_refusal_names_cube_tile_days_and_cure() -> None:

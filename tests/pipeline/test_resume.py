@@ -91,7 +91,7 @@ def assert_same_data(job: Job, whole: Job) -> None:
 
 @pytest.mark.parametrize(
     ("stage", "steps", "delay"),
-    [("ingest", 3, 0.02), ("ingest", 26, 0.0), ("fuse", 1, 0.05), ("fuse", 4, 0.15)],
+    [("ingest", 3, 0.02), ("ingest", 26, 0.0), ("fuse", 1, 0.05), ("fuse", 3, 0.1)],
 )
 def test_a_killed_run_started_again_gives_the_same_bytes(
     season: Season, whole: Job, tmp_path: Path, stage: str, steps: int, delay: float
