@@ -1,6 +1,6 @@
 """Find the items of a region and period, in the first of several catalogues that has them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NoReturn
@@ -69,12 +69,14 @@ def find(
     start: date,
     end: date,
     on_month: OnMonth | None = None,
+    *,
+    skip: Collection[str] = (),
 ) -> Found:
     """The items of a collection from the first catalogue that is up, has any, and is not stale.
 
     ``catalogs`` are providers by name, URLs and paths.  One is stale where its newest item is
-    ``STALE`` older than what is asked for and that much older than another's.  CatalogError with
-    what each said where none has any.
+    ``STALE`` older than what is asked for and that much older than another's.  ``skip``: ids of
+    items that are left out.  CatalogError with what each said where none has any.
     """
     best: Found | None = None
     passed: list[str] = []
@@ -82,7 +84,7 @@ def find(
     wanted = min(end, datetime.now(UTC).date())
     for catalog in catalogs:
         try:
-            found = look(catalog, collection, role, place, start, end, on_month)
+            found = look(catalog, collection, role, place, start, end, on_month, skip=skip)
         except CatalogError as error:
             passed.append(str(error))
             again |= error.again
@@ -116,14 +118,16 @@ def look(
     start: date,
     end: date,
     on_month: OnMonth | None = None,
+    *,
+    skip: Collection[str] = (),
 ) -> Found:
     """The items of a collection that touch ``place`` on the days ``start`` to ``end``, both in.
 
     ``catalog`` is a provider, the URL of a STAC API, or a ``catalog.json`` on disk or the web;
     ``collection`` any name of the product, or of a collection there.  ``place`` may be a box west,
     south, east, north in degrees, west > east across the antimeridian.  Items are in normal form
-    (``normalise``); those that cannot be used are named in ``skipped``.  CatalogError where
-    nothing is left, or the product cannot play ``role``.
+    (``normalise``); those that cannot be used, or are asked to be left out by ``skip``, are named
+    in ``skipped``.  CatalogError where nothing is left, or the product cannot play ``role``.
     """
     if not isinstance(place, Place):
         place = Place(bbox=place)
@@ -135,6 +139,9 @@ def look(
     skipped: list[str] = []
     for features in source.features(str(there["id"]), place, start, end, on_month):
         name = features.known.get("id") if features.known else None
+        if name in skip:  # before reprocessings are told apart: an older one may serve
+            skipped.append(f"item {name}: the region file skips it")
+            continue
         try:
             if features.error:
                 raise CatalogError(features.error)

@@ -145,6 +145,9 @@ class RegionConfig(_Section):
     grid: GridConfig = GridConfig()
     pairs: PairsConfig = PairsConfig()
 
+    skip: tuple[str, ...] = ()
+    """Items left out, by id: those whose files are gone for good, or spoilt."""
+
     coarse_fill_days: int = Field(default=8, ge=0)
     """Farthest clear day, on each side, from which a cloudy coarse cell is filled."""
 
@@ -255,6 +258,7 @@ class RegionConfig(_Section):
                 seed=self.seed,
                 samples=self.samples,
             ),
+            skip=self.skip,
             coarse_fill_days=self.coarse_fill_days,
             loader=self.loader,
             snow=self.snow,

@@ -302,6 +302,14 @@ def ingest_block(task: IngestTask) -> IngestReport:
     )
 
 
+def empty_day(folder: Path, role: Role, grid: Grid, day: date) -> None:
+    """Let an input cube show nothing on a day: no pixel of it is clear."""
+    for tiles in _groups(grid) if role == "fine" else [()]:
+        y, x = _rectangle(grid, tiles) if tiles else (slice(0, n) for n in grid.coarse_shape)
+        nothing = np.zeros((1, y.stop - y.start, x.stop - x.start), np.uint8)
+        write_block(folder / f"{role}.zarr", {"clear": nothing}, days=(day,), y=y, x=x)
+
+
 def clearness_of(
     grid: Grid, clear: NDArray[np.bool_], tiles: Sequence[int]
 ) -> list[tuple[float, float]]:

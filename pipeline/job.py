@@ -115,6 +115,9 @@ class Job:
     rules: PairRules = field(default_factory=PairRules)
     method: Method = field(default_factory=Method)
 
+    skip: tuple[str, ...] = ()
+    """Items left out, by id."""
+
     coarse_fill_days: int = 8
     """How far a cloudy coarse cell may look for a clear day, on each side."""
 
@@ -207,6 +210,7 @@ class Job:
             "coarse": asdict(self.coarse),
             "rules": asdict(self.rules),
             "method": asdict(self.method),
+            "skip": list(self.skip),
             "coarse_fill_days": self.coarse_fill_days,
             "loader": self.loader,
             "snow": self.snow,
@@ -232,6 +236,7 @@ class Job:
             coarse=_source(known["coarse"]),
             rules=PairRules(**known["rules"]),
             method=Method(**known["method"]),
+            skip=tuple(known["skip"]),
             coarse_fill_days=known["coarse_fill_days"],
             loader=known["loader"],
             snow=known["snow"],

@@ -10,7 +10,7 @@ from catalogs import Role, by_name, check_items, common_bands, difference, find,
 from pipeline import expected
 from pipeline.cube import daily
 from pipeline.geometry import LAYERS, tells_angles
-from pipeline.ingest import Collected, Inputs, freeze_inputs, open_inputs
+from pipeline.ingest import Collected, Inputs, empty_day, freeze_inputs, open_inputs
 from pipeline.job import Job, JobError, Source
 from pipeline.local_store import clean
 from pipeline.plan import draw_plan
@@ -120,7 +120,15 @@ def _sources(job: Job) -> tuple[tuple[Source, Role], ...]:
 
 def _collect(job: Job, source: Source, role: Role) -> Collected:
     found = [
-        find(source.catalogs, name, role, job.place, job.search_start, job.search_end)
+        find(
+            source.catalogs,
+            name,
+            role,
+            job.place,
+            job.search_start,
+            job.search_end,
+            skip=job.skip,
+        )
         for name in source.collections
     ]
     items = [item for one in found for item in one.items]
@@ -147,7 +155,8 @@ def _known(job: Job) -> Inputs | None:
 def _merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
     """The items found, and the known ones of days for which nothing is found any more.
 
-    A catalogue that forgets a scene, or a shorter period, does not take away what was read.
+    A catalogue that forgets a scene, or a shorter period, does not take away what was read;
+    ``skip`` does.
     """
     if known.grid.to_dict() != found.grid.to_dict() or known.bands != found.bands:
         raise JobError(
@@ -167,11 +176,15 @@ def _merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
         changes = ((item.id, difference(before[item.id], item)) for item in again)
         told = tuple(f"changed: item {name}: {what}" for name, what in changes if what)
         new = replace(new, notes=(*new.notes, *told))
-        kept = [item for day in old.days if day not in new.by_day for item in old.by_day[day]]
-        if not kept:
-            return new
-        by_day = dict(old.by_day) | dict(new.by_day)
-        return replace(new, items=tuple(item for day in sorted(by_day) for item in by_day[day]))
+        kept = [
+            item
+            for day in old.days
+            if day not in new.by_day
+            for item in old.by_day[day]
+            if item.id not in job.skip
+        ]
+        items = sorted((*kept, *new.items), key=lambda item: (nominal_day(item), item.id))
+        return replace(new, items=tuple(items))
 
     return replace(
         found,
@@ -201,11 +214,15 @@ def _refuse_stale(job: Job, wanted: Inputs) -> None:
         fine_prints=fingerprints(wanted, "fine"),
         coarse_prints=fingerprints(wanted, "coarse"),
     )
+    survey = survey.without(set(survey.fine_days) - set(survey.fine_prints))
     draw_plan(make_recipe(job), survey, read_tables(job.cube)).refuse_stale()
 
 
 def _lay_out(job: Job, inputs: Inputs, role: Role) -> tuple[set[date], set[date]]:
-    """Make or extend an input cube; the days that are new in it, and those to be read again."""
+    """Make or extend an input cube; the days that are new in it, and those to be read again.
+
+    Days of which all items are skipped are emptied, and count as changed.
+    """
     path = job.inputs / f"{role}.zarr"
     prints = fingerprints(inputs, role)
     ensure(path, role, job.grid, _axis(job, role, sorted(prints)), inputs.bands)
@@ -213,12 +230,14 @@ def _lay_out(job: Job, inputs: Inputs, role: Role) -> tuple[set[date], set[date]
     tables = read_tables(path)
     old = dict(zip(tables.days, tables.arrays["fingerprint"].tolist(), strict=True))
     new = {day for day in prints if not old[day]}
-    changed = {day for day in prints if old[day] and old[day] != prints[day]}
+    changed = {day for day in old if old[day] and old[day] != prints.get(day, 0)}
     # First not done, then the new name: a kill between the two leaves a day to be read again.
     for tile in range(tables.arrays["done"].shape[1]) if changed else ():
         write_tables(path, {"done": 0}, days=sorted(changed), tile=tile)
+    for day in sorted(changed - prints.keys()):
+        empty_day(job.inputs, role, job.grid, day)
     if days := sorted(new | changed):
-        values = np.array([prints[day] for day in days], np.uint64)
+        values = np.array([prints.get(day, 0) for day in days], np.uint64)
         write_tables(path, {"fingerprint": values}, days=days)
     return new, changed
 

@@ -54,7 +54,8 @@ def read_layers(
         elif band.required:
             raise ReadError(
                 f"item {item.id} has no asset {band.asset!r} (has: "
-                f"{', '.join(sorted(item.assets))}); correct or remove the item"
+                f"{', '.join(sorted(item.assets))}); correct the item, or name it "
+                f"under `skip` in the region file"
             )
     jobs = {
         asset: partial(

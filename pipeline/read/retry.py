@@ -103,7 +103,7 @@ _NO_ACCOUNT = re.compile(r"AWS_SECRET_ACCESS_KEY|InvalidCredentials|AWS_NO_SIGN_
 
 def _cure(error: Exception, href: str, *, renewed: bool) -> str | None:
     """What the user can do; None where another attempt may do it."""
-    restore = "restore the file, or remove the item from the catalogue, and run again"
+    restore = "restore the file, or name the item under `skip` in the region file, and run again"
     if local_path(href) is not None:
         return restore
     kinds = (RasterioError, requests.RequestException, OSError)
@@ -111,7 +111,10 @@ def _cure(error: Exception, href: str, *, renewed: bool) -> str | None:
         return restore
     reason, access = said(error), access_of(href)
     if _GONE.search(reason):
-        return "the server does not have it: remove the item from the catalogue, or try again later"
+        return (
+            "the server does not have it: run again later or, should it be gone for good, name the "
+            "item under `skip` in the region file"
+        )
     if _NO_ACCOUNT.search(reason):
         return (
             access.cure

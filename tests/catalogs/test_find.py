@@ -40,6 +40,18 @@ def test_a_stale_catalogue_gives_way_to_a_newer_one_and_only_then(tmp_path) -> N
     assert find([fresh, stale], NAME, "fine", BBOX, START, END).passed == ()
 
 
+def test_a_skipped_item_leaves_its_day_to_an_older_processing(tmp_path) -> None:
+    day = date(2023, 4, 20)
+    names = [f"LC08_L2SP_190028_20230420_2023050{made}_02_T1" for made in (1, 2)]
+    href = str(make_catalog(tmp_path, [make_item(name, day) for name in names]))
+    assert [item.id for item in find([href], NAME, "fine", BBOX, START, END).items] == names[1:]
+    found = find([href], NAME, "fine", BBOX, START, END, skip=names[1:])
+    assert [item.id for item in found.items] == names[:1]
+    assert list(found.lines())[1:] == [f"left out: item {names[1]}: the region file skips it"]
+    with pytest.raises(CatalogError, match=r"2 cannot be used: item .* the region file skips it"):
+        find([href], NAME, "fine", BBOX, START, END, skip=names)
+
+
 def test_one_broken_item_is_left_out_by_name_and_the_rest_goes_on(tmp_path) -> None:
     href = make(tmp_path, date(2023, 4, 20), 3)
     broken, unread = sorted(tmp_path.rglob("LC08*.json"))[:2]

@@ -1,5 +1,6 @@
 """Bad input: one clear message or a flagged gap, everything else goes on, and nothing is lost."""
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ import zarr
 
 from catalogs import BANDS, CatalogError
 from pipeline.cube import FILL, PARTLY, WHOLLY, Status
-from pipeline.ingest import IngestReport, IngestTask, ingest_block
+from pipeline.ingest import IngestReport, IngestTask, ingest_block, open_inputs
+from pipeline.plan import StaleError
 from pipeline.prepare import prepare
 from pipeline.progress import RunSummary
 from pipeline.run import run_job
@@ -101,7 +103,7 @@ def test_a_broken_file_costs_its_own_day_and_comes_back_the_next_night(
     summary = run(season)
     (error,) = summary.errors
     assert error in "\n".join(summary.lines())
-    waiting = [Status.NONE_BEFORE] * 2 + [Status.PROVISIONAL] * 4
+    waiting = [Status.PROVISIONAL] * 6
     assert statuses(season) == [Status.FAILED, *waiting]
 
     path.write_bytes(content)
@@ -110,6 +112,52 @@ def test_a_broken_file_costs_its_own_day_and_comes_back_the_next_night(
     assert again.status == healthy.summary.status
     for name in ("nir08", "quality"):
         np.testing.assert_array_equal(pixels(season, name), pixels(healthy.season, name))
+
+
+def test_an_item_gone_for_good_is_skipped_and_no_day_waits_for_it(
+    season: BadSeason, tmp_path: Path
+) -> None:
+    at_once = BadSeason(folder=shutil.copytree(season.folder, tmp_path / "at_once"))
+    season.file(0, "nir08").unlink()
+    (error,) = run(season).errors
+    (name,) = re.findall(r"of item (\S+) cannot be read", error)
+    assert "or name the item under `skip` in the region file" in error
+    assert Status.FAILED in statuses(season)
+    for one in (season, at_once):
+        one.edit_region(skip=[name])
+    assert run(season).ok
+    assert f"left out: item {name}: the region file skips it" in "\n".join(run(season).lines())
+    assert run(at_once).ok
+    assert_same(season, at_once)
+    assert Status.PROVISIONAL not in statuses(season)[:-1]
+
+
+def test_images_that_were_read_and_are_skipped_later_are_in_no_pixel(
+    season: BadSeason, healthy: Healthy, tmp_path: Path
+) -> None:
+    at_once = BadSeason(folder=shutil.copytree(season.folder, tmp_path / "at_once"))
+    inputs = open_inputs(healthy.season.job.inputs)
+    skip = [inputs.fine.items[0].id, inputs.coarse.items[4].id]
+    run(season)
+    for one in (season, at_once):
+        one.edit_region(skip=skip)
+    with pytest.raises(StaleError, match="--refresh"):
+        run(season)
+    run_job(season.job, scheduler="synchronous", refresh=True)
+    run(at_once)
+    assert_same(season, at_once)
+    assert not (pixels(season, "red")[0] == pixels(healthy.season, "red")[0]).all()
+    assert not zarr.open_group(season.job.inputs / "coarse.zarr")["clear"][4].any()
+    # The item comes back as it went.
+    season.edit_region(skip=[])
+    run_job(season.job, scheduler="synchronous", refresh=True)
+    assert_same(season, healthy.season)
+
+
+def assert_same(one: BadSeason, other: BadSeason) -> None:
+    assert statuses(one) == statuses(other)
+    for name in (*BANDS, "quality", "ref_age"):
+        np.testing.assert_array_equal(pixels(one, name), pixels(other, name))
 
 
 def test_a_broken_scene_leaves_its_day_to_the_other_scenes(
@@ -235,6 +283,7 @@ def test_days_of_cloud_and_empty_images_are_gaps_with_their_reason(
     spoil(season, 3)
     spoil(season, 3, second=True)
     spoil(season, 6)
+    season.edit_region(pairs={"single_pair": "ignore"})
     summary = run(season)
     assert summary.ok
     assert statuses(season)[1:] == [Status.NONE_AFTER] * 6

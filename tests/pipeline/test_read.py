@@ -147,7 +147,7 @@ def test_a_fault_that_stays_is_an_error_and_never_pixels(scene, net, name: str) 
 @pytest.mark.parametrize("status", [404, 403, 401])
 def test_what_will_not_heal_is_not_asked_for_again(scene, net, status: int) -> None:
     item = served(scene, net, one_fault(0, lambda _: Answer(status=status), times=10**6))
-    cure = "remove the item" if status == 404 else "check your rights"
+    cure = "under `skip`" if status == 404 else "check your rights"
     with pytest.raises(ReadError, match=cure):
         read(item)
     assert len([request for request in net.log if request.path == "/red.tif"]) <= 2
