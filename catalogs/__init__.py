@@ -12,10 +12,11 @@ from catalogs.items import (
     needed,
     platform_of,
     redact,
+    same_image,
     thaw,
 )
 from catalogs.place import BBox, Place, Polygon, place_of
-from catalogs.products import product_of
+from catalogs.products import ENDED, product_of
 from catalogs.providers import is_provider
 from catalogs.search import Found, find, search, spec_for
 from catalogs.spec import (
@@ -31,6 +32,7 @@ from catalogs.spec import (
 
 __all__ = [
     "BANDS",
+    "ENDED",
     "BBox",
     "Band",
     "CatalogError",
@@ -57,6 +59,7 @@ __all__ = [
     "platform_of",
     "product_of",
     "redact",
+    "same_image",
     "search",
     "spec_for",
     "thaw",

@@ -39,7 +39,9 @@ def open_root(href: str) -> Node:
     try:
         return _read(str(path.absolute()) if path else href)
     except CatalogError as error:
-        raise CatalogError(f"{redact(href)} is not a STAC catalogue: {error}") from None
+        raise CatalogError(
+            f"{redact(href)} is not a STAC catalogue: {error}", again=error.again
+        ) from None
 
 
 def collections(root: Node) -> Iterator[Node]:

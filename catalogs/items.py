@@ -60,8 +60,17 @@ def processed(item: pystac.Item) -> tuple[str, ...]:
 
     By the producer's date in the name of item or file, where it is told, then by the catalogue's.
     """
-    made = max((one.made for one in _names(item)), default="")
-    return (made, *(str(item.properties.get(key, "")) for key in _WHEN), item.id)
+    return (_made(item), *(str(item.properties.get(key, "")) for key in _WHEN), item.id)
+
+
+def same_image(before: pystac.Item, after: pystac.Item) -> bool:
+    """Whether two items are of one acquisition, and ``after`` no newer processing of it by name."""
+    known, made = acquisition(before), (_made(before), _made(after))
+    return known is not None and known == acquisition(after) and ("" in made or made[0] >= made[1])
+
+
+def _made(item: pystac.Item) -> str:
+    return max((one.made for one in _names(item)), default="")
 
 
 def _names(item: pystac.Item) -> Iterator[Granule]:

@@ -46,6 +46,13 @@ class Product:
     every_days: int = 1
     """Days between two images of a place by one craft."""
 
+    latency_days: int
+    """Days until nearly all images are in the catalogues; for people, nothing is computed by it.
+
+    Rounded up from USGS's (real-time scenes become Tier 1 within 16 days), HLS's (3) and LP DAAC's
+    notices; a composite has the first of its days for its own, MCD43A4 the middle of its 16.
+    """
+
     source: str
     """Where the numbers come from."""
 
@@ -60,6 +67,7 @@ PRODUCTS = (
         forms=(LANDSAT_C2_L2,),
         since=date(1982, 8, 22),
         every_days=16,
+        latency_days=20,
         source="USGS Landsat 4-9 Collection 2 Level 2 guides, stactools-landsat bit tables",
     ),
     Product(
@@ -68,6 +76,7 @@ PRODUCTS = (
         forms=(HLS_L30,),
         since=date(2013, 4, 11),
         every_days=16,
+        latency_days=5,
         source="HLS-Data-Resources, tags of real files, Planetary Computer templates",
     ),
     Product(
@@ -76,6 +85,7 @@ PRODUCTS = (
         forms=(HLS_S30,),
         since=date(2015, 11, 28),
         every_days=10,
+        latency_days=5,
         source="HLS-Data-Resources, tags of real files, Planetary Computer templates",
     ),
     Product(
@@ -83,6 +93,7 @@ PRODUCTS = (
         sensor="MODIS (Terra)",
         forms=(MOD09GA, MOD09GA_HDF),
         since=date(2000, 2, 24),
+        latency_days=4,
         source=_MOD09,
     ),
     Product(
@@ -90,6 +101,7 @@ PRODUCTS = (
         sensor="MODIS (Aqua)",
         forms=(MYD09GA, MYD09GA_HDF),
         since=date(2002, 7, 4),
+        latency_days=4,
         source=_MOD09,
     ),
     Product(
@@ -97,6 +109,7 @@ PRODUCTS = (
         sensor="MODIS (Terra)",
         forms=(MOD09GQ,),
         since=date(2000, 2, 24),
+        latency_days=4,
         source=f"{_MOD09}; fill of QC_250m from memory",
     ),
     Product(
@@ -104,6 +117,7 @@ PRODUCTS = (
         sensor="MODIS (Aqua)",
         forms=(MYD09GQ,),
         since=date(2002, 7, 4),
+        latency_days=4,
         source=f"{_MOD09}; fill of QC_250m from memory",
     ),
     Product(
@@ -111,6 +125,7 @@ PRODUCTS = (
         sensor="MODIS (Terra and Aqua), nadir",
         forms=(MCD43A4, MCD43A4_HDF),
         since=date(2000, 2, 24),
+        latency_days=14,
         source="Earth Engine (valid range), DMR of MOD43B4 (fill), stactools-modis",
     ),
     Product(
@@ -119,6 +134,7 @@ PRODUCTS = (
         forms=(MOD09A1, MOD09A1_HDF),
         since=date(2000, 2, 18),
         every_days=8,
+        latency_days=14,
         source=_MOD09,
     ),
     Product(
@@ -127,6 +143,7 @@ PRODUCTS = (
         forms=(MYD09A1, MYD09A1_HDF),
         since=date(2002, 7, 4),
         every_days=8,
+        latency_days=14,
         source=_MOD09,
     ),
     Product(
@@ -135,6 +152,7 @@ PRODUCTS = (
         forms=(MOD09Q1, MOD09Q1_HDF),
         since=date(2000, 2, 18),
         every_days=8,
+        latency_days=14,
         source=_MOD09,
     ),
     Product(
@@ -143,6 +161,7 @@ PRODUCTS = (
         forms=(MYD09Q1, MYD09Q1_HDF),
         since=date(2002, 7, 4),
         every_days=8,
+        latency_days=14,
         source=_MOD09,
     ),
     Product(
@@ -150,6 +169,7 @@ PRODUCTS = (
         sensor="VIIRS (Suomi NPP)",
         forms=(VNP09GA,),
         since=date(2012, 1, 19),
+        latency_days=4,
         source=_VIIRS,
     ),
     Product(
@@ -157,6 +177,7 @@ PRODUCTS = (
         sensor="VIIRS (NOAA-20)",
         forms=(VJ109GA,),
         since=date(2018, 1, 5),
+        latency_days=4,
         source=_VIIRS,
     ),
     Product(
@@ -164,6 +185,7 @@ PRODUCTS = (
         sensor="VIIRS (NOAA-21)",
         forms=(VJ209GA,),
         since=date(2023, 2, 10),
+        latency_days=4,
         source=_VIIRS,
     ),
     Product(
@@ -171,6 +193,7 @@ PRODUCTS = (
         sensor="VIIRS (Suomi NPP), nadir",
         forms=(VNP43IA4,),
         since=date(2012, 1, 17),
+        latency_days=14,
         source="stactools-viirs (v001; v002 assumed the same)",
     ),
     Product(
@@ -178,6 +201,7 @@ PRODUCTS = (
         sensor="VIIRS (Suomi NPP), nadir",
         forms=(VNP43MA4,),
         since=date(2012, 1, 17),
+        latency_days=14,
         source="stactools-viirs (v001; v002 assumed the same)",
     ),
 )
@@ -195,6 +219,15 @@ def forms(name: str) -> tuple[CollectionSpec, ...]:
 def product_of(spec: CollectionSpec) -> Product | None:
     """The product of a table, None for a user's own collection."""
     return _PRODUCT.get(spec.name)
+
+
+ENDED = {
+    # Craft whose last images are taken: Landsat's missions page of USGS.
+    "LT04": date(1993, 12, 14),
+    "LT05": date(2013, 6, 5),
+    "LE07": date(2024, 1, 19),
+}
+"""The last day of craft that take no images any more, by the product of their granules."""
 
 
 def _names() -> Iterator[tuple[str, CollectionSpec]]:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pystac
 
-from catalogs.api import Api, OnMonth
+from catalogs.api import Api, OnMonth, months
 from catalogs.days import nominal_day
 from catalogs.files import Node, collections, items, open_root
 from catalogs.generic import spec_from_collection
@@ -76,7 +76,8 @@ def find(
 
     ``catalogs`` are providers by name, URLs and paths.  One is stale where its newest item is
     ``STALE`` older than what is asked for and that much older than another's.  ``skip``: ids of
-    items that are left out.  CatalogError with what each said where none has any.
+    items that are left out.  ``on_month`` is told how many months of how many are searched; the
+    next catalogue starts anew.  CatalogError with what each said where none has any.
     """
     best: Found | None = None
     passed: list[str] = []
@@ -254,6 +255,9 @@ class _FileSource:
                 yield _Raw(error=one)
             else:
                 yield _Raw(known=one.known, base=one.href, web=one.web or self.root.web)
+        if on_month:  # files are not in the order of time: all months end at once
+            count = len(list(months(start - MARGIN, end + MARGIN)))
+            on_month(count, count)
 
 
 def _open(catalog: str) -> _ApiSource | _FileSource:

@@ -148,11 +148,14 @@ def plan(
     """List what `fuse` would do: tiles, days, references, gaps; fuses nothing yet."""
     from flows.config import region_job
     from flows.show import lines, table
+    from pipeline import expected
+    from pipeline.prepare import items_of
 
     job = region_job(region)
     planned = _ingested_plan(job, workers)
     table(out, planned.table())
     lines(out, planned.lines())
+    lines(out, expected.lines(items_of(job), job.search_end))
     if picture is not None:
         from pipeline.timeline import plan_picture
 
@@ -412,7 +415,7 @@ def _ingested_plan(job: "Job", workers: int | None) -> Any:
     from pipeline.run import plan as make_plan
 
     with locked(job), progress(log) as on_progress:
-        prepare(job)
+        prepare(job, on_progress=on_progress)
         with executor(workers) as ex:
             ingest(job, ex, on_progress)
         return make_plan(job)

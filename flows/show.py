@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[["Progress"], None]
 
-UNIT = {"ingest": "blocks", "fuse": "tile-days", "cut": "triplets"}
+UNIT = {"search": "months", "ingest": "blocks", "fuse": "tile-days", "cut": "triplets"}
 """What the stages count."""
 
 QUIET_SECONDS = 10.0

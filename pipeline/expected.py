@@ -3,82 +3,112 @@
 A craft passes a WRS path every 16 days, so one scene of a path tells the days of all others; a
 daily product should have each of its tiles every day, a composite every so many.  An image may be
 missing for good (not acquired, only Tier 2) or because the catalogue lost or has not got it yet.
+Nothing is expected before the first image of a series, nor before the archives usually have it.
 """
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from catalogs import granule, nominal_day, product_of
+from catalogs import ENDED, granule, nominal_day, product_of
 from pipeline.ingest import Collected, Inputs
-
-Series = tuple[str, str, str]
-"""Collection, craft or product, and place: a WRS path or a tile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """The images of a series that should be there between its first and last day and are not."""
+class Series:
+    """The images of one place by one craft or product."""
 
-    series: Series
+    name: str
+    """``LC08 190``: craft or product, WRS path or tile."""
+
+    expected: frozenset[date]
+    found: frozenset[date]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """A row of the table."""
+
+    day: date
     expected: int
-    days: tuple[date, ...]
+    found: int
+    """Of those expected, and any others."""
+
+    missing: tuple[str, ...]
 
 
-def missing(collected: Collected) -> list[Missing]:
-    """What each series lacks; series without a known rhythm (your own data) are left out."""
-    seen: dict[Series, set[date]] = {}
+def series(collected: Collected, end: date, today: date | None = None) -> list[Series]:
+    """What should be there up to ``end`` or ``today`` less the product's usual latency.
+
+    Images without a known rhythm (your own data) are left out.
+    """
+    today = today or datetime.now(UTC).date()
+    seen: dict[tuple[str, str], set[date]] = {}
+    rhythm: dict[str, tuple[int, date]] = {}
     for item in collected.items:
         named = granule(item.id)
-        spec = collected.specs[str(item.collection_id)]
-        if named is None or product_of(spec) is None:
+        product = product_of(collected.specs[str(item.collection_id)])
+        if named is None or product is None:
             continue
         place = named.place[:3] if named.place.isdigit() else named.place
-        seen.setdefault((spec.name, named.product, place), set()).add(nominal_day(item))
-    rhythm = {
-        spec.name: product.every_days
-        for spec in collected.specs.values()
-        if (product := product_of(spec))
-    }
+        seen.setdefault((named.product, place), set()).add(nominal_day(item))
+        last = min(end, today - timedelta(days=product.latency_days))
+        rhythm[named.product] = product.every_days, min(last, ENDED.get(named.product, last))
     return [
-        Missing(
-            series=series,
-            expected=len(days := list(_expected(found, rhythm[series[0]]))),
-            days=tuple(day for day in days if day not in found),
+        Series(
+            name=f"{craft} {place}",
+            expected=frozenset(_rhythm(found, *rhythm[craft])),
+            found=frozenset(found),
         )
-        for series, found in sorted(seen.items())
+        for (craft, place), found in sorted(seen.items())
     ]
 
 
-def _expected(found: Iterable[date], every: int) -> Iterator[date]:
-    day, last = min(found), max(found)
+def _rhythm(found: Iterable[date], every: int, last: date) -> Iterator[date]:
+    day, last = min(found), max(last, *found)
     while day <= last:
         yield day
         day += timedelta(days=every)
 
 
-def lines(inputs: Inputs) -> Iterator[str]:
+def days(some: Iterable[Series]) -> list[Day]:
+    """The days on which anything is expected or found, one row each."""
+    some = list(some)
+    return [
+        Day(
+            day=day,
+            expected=sum(day in one.expected for one in some),
+            found=sum(day in one.found for one in some),
+            missing=tuple(one.name for one in some if day in one.expected - one.found),
+        )
+        for day in sorted({day for one in some for day in one.expected | one.found})
+    ]
+
+
+def lines(inputs: Inputs, end: date, today: date | None = None) -> Iterator[str]:
     """For people: a line on each kind of image."""
-    for role, collected in (("fine", inputs.fine), ("coarse", inputs.coarse)):
-        series = missing(collected)
-        expected = sum(one.expected for one in series)
-        lost = sum(len(one.days) for one in series)
+    for role, collected in _roles(inputs).items():
+        table = days(series(collected, end, today))
+        expected = sum(row.expected for row in table)
+        lost = sum(len(row.missing) for row in table)
         newest = collected.days[-1] if collected.days else "none"
-        told = f", {lost} of {expected} expected are missing (expected.csv)" if series else ""
+        told = f", {lost} of {expected} expected are missing (expected.csv)" if table else ""
         yield f"{role}: newest image {newest}{told}"
 
 
-def save(folder: Path, inputs: Inputs) -> None:
-    """Write ``expected.csv``: a row for each image that should be there and is not."""
-    by_role: Mapping[str, Collected] = {"fine": inputs.fine, "coarse": inputs.coarse}
+def save(folder: Path, inputs: Inputs, end: date, today: date | None = None) -> None:
+    """Write ``expected.csv``: for each day and kind, what is expected, found and missing."""
     with (folder / "expected.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(("day", "images", "collection", "craft", "place"))
+        table.writerow(("day", "images", "expected", "found", "missing"))
         table.writerows(
-            (day.isoformat(), role, *one.series)
-            for role, collected in by_role.items()
-            for one in missing(collected)
-            for day in one.days
+            (row.day.isoformat(), role, row.expected, row.found, "; ".join(row.missing))
+            for role, collected in _roles(inputs).items()
+            for row in days(series(collected, end, today))
         )
+
+
+def _roles(inputs: Inputs) -> Mapping[str, Collected]:
+    return {"fine": inputs.fine, "coarse": inputs.coarse}

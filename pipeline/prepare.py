@@ -1,19 +1,21 @@
 """Before a run: find the items, check everything that can be checked, lay out the cubes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
-from catalogs import Role, by_name, check_items, common_bands, difference, find, nominal_day
+from catalogs import Role, by_name, check_items, common_bands, find, nominal_day
 from pipeline import expected
 from pipeline.cube import daily
 from pipeline.geometry import LAYERS, tells_angles
 from pipeline.ingest import Collected, Inputs, empty_day, freeze_inputs, open_inputs
 from pipeline.job import Job, JobError, Source
 from pipeline.local_store import clean
+from pipeline.merge import merged
 from pipeline.plan import draw_plan
+from pipeline.progress import OnProgress, Progress
 from pipeline.recipe import check_bands, digest, make_recipe, plan_path
 from pipeline.room import check_room
 from pipeline.store import ensure, read_days, read_tables, write_tables
@@ -36,7 +38,7 @@ class Prepared:
     """Days whose images are not those of the last run; they are read again."""
 
 
-def prepare(job: Job, *, refresh: bool = False) -> Prepared:
+def prepare(job: Job, *, refresh: bool = False, on_progress: OnProgress | None = None) -> Prepared:
     """Search, check, freeze the list of items, and make or extend the cubes.
 
     Everything a user can cure is raised before anything is written, each a ValueError with one
@@ -45,10 +47,10 @@ def prepare(job: Job, *, refresh: bool = False) -> Prepared:
     reading scenes.
     """
     card = job.method.card()
-    found = _find(job)
+    found = _find(job, on_progress)
     check_bands(job, card, found.bands)
     known = _known(job)
-    wanted = found if known is None else _merged(job, known, found)
+    wanted = found if known is None else merged(job, known, found)
     check_room(
         job,
         wanted.bands,
@@ -66,7 +68,7 @@ def prepare(job: Job, *, refresh: bool = False) -> Prepared:
         plan_path(job).unlink(missing_ok=True)
     if known is None or any(fingerprints(known, r) != fingerprints(wanted, r) for r in ROLES):
         freeze_inputs(job.inputs, wanted)
-        expected.save(job.inputs, wanted)
+    expected.save(job.inputs, wanted, job.search_end)
     new, changed = zip(*(_lay_out(job, wanted, role) for role in ROLES), strict=True)
     ensure(job.cube, "fused", job.grid, job.days, wanted.bands, sigma=card.sigma)
     return Prepared(
@@ -77,8 +79,8 @@ def prepare(job: Job, *, refresh: bool = False) -> Prepared:
     )
 
 
-def _find(job: Job) -> Inputs:
-    fine, coarse = (_collect(job, source, role) for source, role in _sources(job))
+def _find(job: Job, on_progress: OnProgress | None = None) -> Inputs:
+    fine, coarse = _collect(job, on_progress)
     bands = common_bands(fine.specs.values(), coarse.specs.values())
     for name in job.dropped:
         for spec in fine.specs.values():
@@ -114,29 +116,31 @@ def _check_angles(collected: Collected) -> None:
             )
 
 
-def _sources(job: Job) -> tuple[tuple[Source, Role], ...]:
-    return (job.fine, "fine"), (job.coarse, "coarse")
+def _collect(job: Job, on_progress: OnProgress | None) -> Iterator[Collected]:
+    """The fine and the coarse images, searched a collection after the other."""
+    sources: dict[Role, Source] = {"fine": job.fine, "coarse": job.coarse}
+    searches = sum(len(source.collections) for source in sources.values())
+    over = 0  # searches
 
+    def on_month(done: int, months: int) -> None:
+        if on_progress:
+            on_progress(
+                Progress(stage="search", done=over * months + done, total=searches * months)
+            )
 
-def _collect(job: Job, source: Source, role: Role) -> Collected:
-    found = [
-        find(
-            source.catalogs,
-            name,
-            role,
-            job.place,
-            job.search_start,
-            job.search_end,
-            skip=job.skip,
+    for role, source in sources.items():
+        found = []
+        for name in source.collections:
+            asked = role, job.place, job.search_start, job.search_end
+            one = find(source.catalogs, name, *asked, skip=job.skip, on_month=on_month)
+            found.append(one)
+            over += 1
+        items = [item for one in found for item in one.items]
+        yield Collected(
+            specs=by_name(*(spec for one in found for spec in one.specs)),
+            items=tuple(sorted(items, key=lambda item: (nominal_day(item), item.id))),
+            notes=tuple(line for one in found for line in one.lines()),
         )
-        for name in source.collections
-    ]
-    items = [item for one in found for item in one.items]
-    return Collected(
-        specs=by_name(*(spec for one in found for spec in one.specs)),
-        items=tuple(sorted(items, key=lambda item: (nominal_day(item), item.id))),
-        notes=tuple(line for one in found for line in one.lines()),
-    )
 
 
 def items_of(job: Job) -> Inputs:
@@ -150,47 +154,6 @@ def _known(job: Job) -> Inputs | None:
         return open_inputs(job.inputs)
     except FileNotFoundError:
         return None
-
-
-def _merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
-    """The items found, and the known ones of days for which nothing is found any more.
-
-    A catalogue that forgets a scene, or a shorter period, does not take away what was read;
-    ``skip`` does.
-    """
-    if known.grid.to_dict() != found.grid.to_dict() or known.bands != found.bands:
-        raise JobError(
-            f"the inputs in {job.inputs} are of another grid or other bands; give the region "
-            f"another cube path, or remove {job.inputs} and {job.cube}"
-        )
-
-    def merge(role: str, old: Collected, new: Collected) -> Collected:
-        if gone := set(old.specs) - set(new.specs):
-            raise JobError(
-                f"the {role} images in {job.inputs} are of {' and '.join(old.specs)}, this run "
-                f"asks for {' and '.join(new.specs)}; name {' and '.join(sorted(gone))} too, or "
-                f"give the region another cube path"
-            )
-        before = {item.id: item for item in old.items}
-        again = [item for item in new.items if item.id in before]
-        changes = ((item.id, difference(before[item.id], item)) for item in again)
-        told = tuple(f"changed: item {name}: {what}" for name, what in changes if what)
-        new = replace(new, notes=(*new.notes, *told))
-        kept = [
-            item
-            for day in old.days
-            if day not in new.by_day
-            for item in old.by_day[day]
-            if item.id not in job.skip
-        ]
-        items = sorted((*kept, *new.items), key=lambda item: (nominal_day(item), item.id))
-        return replace(new, items=tuple(items))
-
-    return replace(
-        found,
-        fine=merge("fine", known.fine, found.fine),
-        coarse=merge("coarse", known.coarse, found.coarse),
-    )
 
 
 def fingerprints(inputs: Inputs, role: Role) -> dict[date, int]:

@@ -25,7 +25,8 @@ class Progress:
 
     done: int
     total: int
-    """Scenes' blocks while ingesting, tile-days while fusing, triplets while cutting."""
+    """Months of catalogues while searching, scenes' blocks while ingesting, tile-days while fusing,
+    triplets while cutting."""
 
     days_done: int = 0
     days_total: int = 0

@@ -91,9 +91,7 @@ def run_job(
     """
     # The workers start at the first task: what ``prepare`` refuses, it refuses at once.
     with locked(job), executor(workers, scheduler, device) as ex:
-        _tell(on_progress, "search", 0, 1)
-        prepare(job, refresh=refresh)
-        _tell(on_progress, "search", 1, 1)
+        prepare(job, refresh=refresh, on_progress=on_progress)
         ingested = ingest(job, ex, on_progress)
         _tell(on_progress, "plan", 0, 1)
         planned = plan(job)
@@ -195,9 +193,8 @@ def publish(
     write_collection(job.cube)
     inputs = open_inputs(job.inputs)
     summary = _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
-    return replace(
-        summary, notes=(*expected.lines(inputs), *inputs.fine.notes, *inputs.coarse.notes)
-    )
+    there = expected.lines(inputs, job.search_end)
+    return replace(summary, notes=(*there, *inputs.fine.notes, *inputs.coarse.notes))
 
 
 def cube_status(cube: Path) -> RunSummary:

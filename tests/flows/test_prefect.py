@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import yaml
 from prefect.states import Failed
 from pydantic import ValidationError
 
-from catalogs import BANDS
+from catalogs import BANDS, CatalogError, find, web
 from flows import tasks
 from flows.config import region_job
 from flows.fuse_region import FuseRegion
@@ -90,6 +91,8 @@ def test_the_deployment_is_daily_on_a_process_pool_and_one_run_at_a_time() -> No
         (TimeoutError("slow"), True),
         (FileNotFoundError("gone"), False),
         (ValueError("a key is wrong"), False),
+        (CatalogError("none has any: a server is busy", again=True), True),
+        (CatalogError("no such collection"), False),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -101,6 +104,22 @@ def test_only_the_network_is_asked_again(error: Exception, retried: bool) -> Non
     wrapped.__cause__ = error
     verdict = tasks.network_is_to_blame(tasks.find_images, None, Failed(data=wrapped))  # type: ignore[arg-type]
     assert asyncio.run(verdict) is retried
+
+
+def test_a_search_of_which_one_catalogue_was_down_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "BACKOFF_S", 0.001)
+    down, gone = "http://127.0.0.1:9/stac?api_key=s3cr3t", str(tmp_path / "catalog.json")
+    files = "http://127.0.0.1:9/catalog.json?api_key=s3cr3t"
+    asked = "landsat-c2-l2", "fine", (14.0, 46.0, 14.1, 46.1), date(2023, 5, 1), date(2023, 5, 2)
+    for catalogs, retried in (((gone, down), True), ((files, gone), True), ((gone,), False)):
+        with pytest.raises(CatalogError) as refused:
+            find(catalogs, *asked)
+        assert "s3cr3t" not in str(refused.value)
+        state = Failed(data=pickle.loads(pickle.dumps(refused.value)))  # as Prefect keeps it
+        verdict = tasks.network_is_to_blame(tasks.find_images, None, state)  # type: ignore[arg-type]
+        assert asyncio.run(verdict) is retried
 
 
 def test_no_task_stores_or_caches_its_results() -> None:
