@@ -16,17 +16,18 @@ Observed = Literal["keep", "fuse", "skip"]
 class Score:
     """What makes an image a better or worse reference of a day, all in days of distance.
 
-    The nearest cloudless image wins always, for all that is added to its days is 0; a much
-    clearer one wins over one that is a little nearer.
+    The nearest image wins always where it is cloudless, for all that is added to its days is 0;
+    a much clearer one wins over one that is a few days nearer.
     """
 
-    cloud: float = 16.0
-    """Days that an image all under cloud would be worse than a cloudless one: half of the tile
-    under cloud is worth waiting for the next pass of Landsat, 8 days.  The hole itself costs
-    little, the next image fills it; but fillings meet in seams, and where a mask found half a
-    tile of cloud it also missed some."""
+    cloud: float = 4.0
+    """Days that an image all under cloud would be worse than a cloudless one.  Its holes cost
+    little, the next image fills them; but fillings meet in seams, and a mask that found much cloud
+    missed some.  On the sample (dates held out, ``anomaly``; alone / with 8 days around) the RMSE
+    is +.2 / -.2 % of that of the nearest dates; 8 days here and 4 below gave +.5 / +.2 %, 16 and
+    8 gave +1.7 / +1.1 %: nearness is worth more than it seems."""
 
-    near_cloud: float = 8.0
+    near_cloud: float = 4.0
     """Days that an image is worse whose clear pixels all touch the clouds: there are the thin
     edges and the shadows that masks miss."""
 

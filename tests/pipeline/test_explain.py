@@ -38,7 +38,7 @@ def told(view: TileView, target: int) -> str:
 
 def test_the_candidates_of_each_side_stand_in_the_order_of_their_cost_with_its_parts() -> None:
     view = make_view(
-        {0: 0.9, 4: 0.31, 6: 0.7, 15: 0.4, 10: 0.4, 18: 0.8, 17: 0.9},
+        {2: 0.9, 4: 0.31, 6: 0.7, 15: 0.4, 10: 0.4, 18: 0.8, 17: 0.9},
         coarse={**COARSE, day(17): 0.2},
         away={day(6): 300.0},
     )
@@ -52,8 +52,8 @@ def test_the_candidates_of_each_side_stand_in_the_order_of_their_cost_with_its_p
         )
     ]
     text = "\n".join(lines)
-    assert f"fused from {day(0)} and {day(18)}" in text
-    assert f"{day(6)}    4    70%   +4.8     300 m  +6.4        +0    15.1" in text
+    assert f"fused from {day(2)} and {day(18)}" in text
+    assert f"{day(6)}    4    70%   +1.2     300 m  +3.2        +0     8.5" in text
     assert "31% clear, a reference needs 60%" not in text, "it fills holes"
     assert "fine image of the day: 40% clear, kept as observed" in text
     assert "fills holes, number 1" in text

@@ -40,8 +40,8 @@ def clean(*numbers: int) -> list[Candidate]:
 def price(one: Candidate, target: int) -> float:
     """The cost, written once more by the words of ``Score``."""
     days = abs((one.day - day(target)).days)
-    cloud = 16 * (1 - one.clear)
-    near_cloud = 8 * max(0.0, 1 - one.cloud_distance / 1500)
+    cloud = 4 * (1 - one.clear)
+    near_cloud = 4 * max(0.0, 1 - one.cloud_distance / 1500)
     eighths = (round(8 * part) / 8 for part in (cloud, near_cloud))
     return days + max(0, days - 32) + sum(eighths)
 
@@ -121,32 +121,32 @@ def test_the_nearest_image_wins_where_it_is_cloudless(images, target, nearest) -
     assert found == Bracket(before=day(target - away), after=day(target + away))
 
 
-def test_a_much_clearer_image_wins_over_one_a_pass_nearer_and_a_little_clearer_does_not() -> None:
+def test_a_much_clearer_image_wins_over_one_days_nearer_and_a_little_clearer_does_not() -> None:
     def before(clear: float, metres: float) -> object:
-        hazy = make_candidates({12: (clear, metres)})
+        hazy = make_candidates({8: (clear, metres)})
         candidates = [*clean(4), *hazy, *clean(20)]
         found = bracket(day(15), candidates, max_span_days=64, coarse_days=ALL_DAYS)
         assert isinstance(found, Bracket)
         return found.before
 
     assert before(0.4, 500.0) == day(4)
-    assert before(0.8, 900.0) == day(12)
-    assert before(0.55, 1500.0) == day(12)
-    assert before(0.55, 600.0) == day(4)
+    assert before(0.8, 900.0) == day(8)
+    assert before(0.3, 1500.0) == day(8)
+    assert before(0.3, 600.0) == day(4)
 
 
 def test_far_away_a_day_counts_double() -> None:
     near, far = (make_candidates({n: (0.5, 1500.0)})[0].cost(day(60)) for n in (60 - 30, 60 - 40))
-    assert (near, far) == (30 + 8, 40 + 8 + 8)
+    assert (near, far) == (30 + 2, 40 + 2 + 8)
 
 
 def test_a_pair_within_the_span_is_found_where_the_best_of_each_side_are_too_far_apart() -> None:
     hazy = make_candidates({18: (0.3, 0.0)})
-    candidates = [*clean(0), *hazy, *clean(50)]
-    found = bracket(day(20), candidates, max_span_days=40, coarse_days=ALL_DAYS)
+    candidates = [*clean(14), *hazy, *clean(50)]
+    found = bracket(day(20), candidates, max_span_days=34, coarse_days=ALL_DAYS)
     assert found == Bracket(before=day(18), after=day(50))
-    found = bracket(day(20), candidates, max_span_days=50, coarse_days=ALL_DAYS)
-    assert found == Bracket(before=day(0), after=day(50)), "20 days are less than 2 + 19.25"
+    found = bracket(day(20), candidates, max_span_days=40, coarse_days=ALL_DAYS)
+    assert found == Bracket(before=day(14), after=day(50)), "6 days are less than 2 + 6.75"
 
 
 def test_a_target_never_uses_itself() -> None:
