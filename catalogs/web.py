@@ -38,7 +38,7 @@ TOO_MUCH = frozenset({500, 502, 503, 504})
 
 # Redirects are followed; all else is ours, so that POST and cut-off bodies are asked again too.
 _POOL = urllib3.PoolManager(
-    retries=Retry(total=None, connect=0, read=0, status=0, other=0, redirect=5), timeout=TIMEOUT
+    retries=Retry(total=None, connect=0, read=0, status=0, other=0, redirect=5)
 )
 
 
@@ -66,6 +66,7 @@ def fetch(url: str, body: Mapping[str, Any] | None = None, *, tries: int = TRIES
                 plain,
                 json=None if body is None else dict(body),
                 headers={"Accept": "application/geo+json, application/json", **headers},
+                timeout=TIMEOUT,
             )
         except (HTTPError, OSError, ValueError) as error:
             status, said = 0, told(error)

@@ -2,11 +2,15 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from urllib3.util import Timeout
 
 from catalogs import CatalogError, Place, find, place_of
 from catalogs import web as the_web
@@ -50,6 +54,15 @@ def test_a_skipped_item_leaves_its_day_to_an_older_processing(tmp_path) -> None:
     assert list(found.lines())[1:] == [f"left out: item {names[1]}: the region file skips it"]
     with pytest.raises(CatalogError, match=r"2 cannot be used: item .* the region file skips it"):
         find([href], NAME, "fine", BBOX, START, END, skip=names)
+
+
+def test_a_catalogue_without_an_image_of_the_place_is_passed_over(tmp_path) -> None:
+    far = make_item("LC08_L2SP_100028_20230506_02_T1", date(2023, 5, 6), west=100.0)
+    empty = str(make_catalog(tmp_path / "empty", [far]))
+    good = make(tmp_path / "good", date(2023, 4, 20), 8)
+    found = find([empty, good], NAME, "fine", BBOX, START, END)
+    assert found.catalog == good
+    assert f"{empty} has no usable item of {NAME}" in found.passed[0]
 
 
 def test_one_broken_item_is_left_out_by_name_and_the_rest_goes_on(tmp_path) -> None:
@@ -107,6 +120,13 @@ def faulty(require, monkeypatch) -> Iterator[tuple[str, dict]]:
     require("loopback")
     monkeypatch.setattr(the_web, "BACKOFF_S", 0.001)
     state: dict = {"faults": [], "limits": [], "circle": False, "too_much": 1000}
+    state |= {
+        "retry_after": "0",
+        "over": threading.Event(),
+        "landing": "",
+        "get_only": False,
+        "asked": [],
+    }
 
     class Handler(BaseHTTPRequestHandler):
         def _send(self, status: int, text: bytes, length: int | None = None, **headers) -> None:
@@ -118,8 +138,21 @@ def faulty(require, monkeypatch) -> Iterator[tuple[str, dict]]:
             self.wfile.write(text)
 
         def do_GET(self) -> None:
-            search = {"rel": "search", "href": "/search", "method": "POST"}
-            self._send(200, json.dumps({"links": [search]}).encode())
+            if state["landing"] == "hang":
+                state["over"].wait(20)
+                return
+            if self.path == "/":
+                search = {"rel": "search", "href": "/search"}
+                post = {} if state["get_only"] else {"method": "POST"}
+                self._send(200, json.dumps({"links": [search | post]}).encode())
+                return
+            words = dict(parse_qsl(urlsplit(self.path).query))
+            limit, at = int(words["limit"]), int(words.get("at", 0))
+            state["asked"].append(words)
+            features = [{"id": f"i{k}"} for k in range(at, min(40, at + limit))]
+            link = {"rel": "next", "href": f"/search?{urlencode(words | {'at': at + limit})}"}
+            links = [link] if at + limit < 40 else []
+            self._send(200, json.dumps({"features": features, "links": links}).encode())
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -129,7 +162,11 @@ def faulty(require, monkeypatch) -> Iterator[tuple[str, dict]]:
             if limit > state["too_much"]:
                 fault = 502
             if isinstance(fault, int):
-                self._send(fault, b"no", **({"Retry_After": "0"} if fault == 429 else {}))
+                told = {"Retry_After": state["retry_after"]} if fault == 429 else {}
+                self._send(fault, b"no", **told)
+                return
+            if fault == "hang":
+                state["over"].wait(20)
                 return
             features = [{"id": f"i{k}"} for k in range(at, min(40, at + limit))]
             following = 0 if state["circle"] else at + limit
@@ -147,6 +184,7 @@ def faulty(require, monkeypatch) -> Iterator[tuple[str, dict]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/", state
+        state["over"].set()
         server.shutdown()
 
 
@@ -175,3 +213,65 @@ def test_pages_in_a_circle_end_with_a_message(faulty) -> None:
     state["circle"] = True
     with pytest.raises(CatalogError, match="go round in a circle after 10 items"):
         ask(url)
+
+
+def test_a_server_that_hangs_is_asked_again_and_the_items_are_all_there(
+    faulty, monkeypatch
+) -> None:
+    url, state = faulty
+    monkeypatch.setattr(the_web, "TIMEOUT", Timeout(connect=1.0, read=0.2))
+    state["faults"] = ["hang", None, "hang", "hang"]
+    assert ask(url) == [f"i{k}" for k in range(40)]
+    assert not state["faults"]
+
+
+def test_a_server_that_only_hangs_is_passed_over_soon(faulty, monkeypatch, tmp_path) -> None:
+    url, state = faulty
+    monkeypatch.setattr(the_web, "TIMEOUT", Timeout(connect=1.0, read=0.2))
+    state["landing"] = "hang"
+    good = make(tmp_path, date(2023, 4, 20), 8)
+    started = time.monotonic()
+    found = find([url, good], NAME, "fine", BBOX, START, END)
+    assert time.monotonic() - started < 10
+    assert found.catalog == good
+    assert "no STAC API answers" in found.passed[0]
+    with pytest.raises(CatalogError, match="timed out") as refused:
+        find([url], NAME, "fine", BBOX, START, END)
+    assert refused.value.again
+
+
+def in_a_second() -> str:
+    """As HTTP writes dates, which have whole seconds: one to two seconds from now."""
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+
+
+@pytest.mark.parametrize("told", [lambda: "1", in_a_second], ids=["seconds", "date"])
+def test_the_wait_that_a_server_asks_for_is_kept(faulty, told) -> None:
+    url, state = faulty
+    state |= {"faults": [429], "retry_after": told()}
+    started = time.monotonic()
+    assert ask(url) == [f"i{k}" for k in range(40)]
+    assert 0.9 < time.monotonic() - started < 5
+
+
+def test_an_api_that_knows_only_get_gives_the_same_items(faulty) -> None:
+    url, state = faulty
+    state["get_only"] = True
+    assert ask(url) == [f"i{k}" for k in range(40)]
+    (first, *rest) = state["asked"]
+    assert first == {
+        "collections": "x",
+        "bbox": ",".join(map(str, BBOX)),
+        "datetime": "2023-05-01T00:00:00Z/2023-05-09T23:59:59Z",
+        "limit": "10",
+    }
+    assert [words["at"] for words in rest] == ["10", "20", "30"]
+    assert not state["limits"]
+
+
+def test_a_search_by_api_tells_each_month(faulty) -> None:
+    told: list[tuple[int, int]] = []
+    api = Api(url=faulty[0], page=50)
+    period = date(2023, 5, 20), date(2023, 8, 3)
+    assert list(api.items("x", [BBOX], *period, lambda *step: told.append(step)))
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
