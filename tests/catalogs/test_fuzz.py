@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pystac
@@ -12,7 +13,9 @@ from catalogs import CatalogError, Place, fingerprint, freeze, native_crs, nomin
 from catalogs.items import acquisition, processed
 from catalogs.normalise import normalise
 from catalogs.products import forms
+from catalogs.spec import CollectionSpec
 from tests.catalogs.distilled import SPHERE_WKT, cmr, landsat, modis, old_landsat
+from tests.catalogs.test_real_items import ITEMS, one
 
 BASE = "https://host/collections/x/items/1"
 REGION = Place(bbox=(-105.0, 40.0, -104.9, 40.1))
@@ -80,15 +83,9 @@ def mutate(known: dict, rng: random.Random) -> str:
     return f"{kind} {path}"
 
 
-def known_landsat(known: Any) -> bool:
-    return "L2SP" in json.dumps(known, default=str)
-
-
-def numbers(item: pystac.Item) -> dict[str, Any]:
+def numbers(item: pystac.Item, specs: Sequence[CollectionSpec]) -> dict[str, Any]:
     """All that decides where and when pixels lie and what they mean."""
-    (spec,) = [
-        s for n in ("landsat-c2-l2", "MOD09GA") for s in forms(n) if s.name == item.collection_id
-    ]
+    (spec,) = [one for one in specs if one.name == item.collection_id]
     return {
         "collection": item.collection_id,
         "day": nominal_day(item),
@@ -123,21 +120,21 @@ def same(spoiled: dict[str, Any], whole: dict[str, Any]) -> list[str]:
 
 # A side of a scene or an edge of a tile moved by less than the footprint can tell is seen only
 # when the file is opened: reading compares it with the header.
-@pytest.mark.parametrize("seed", range(4))
-def test_a_spoiled_item_is_refused_or_read_as_it_is_whole(seed: int) -> None:
+def spoil(bases: Sequence[dict], count: int, seed: int) -> dict[str, int]:
+    """Spoil items ``count`` times; how many were read, refused, and left out."""
     rng = random.Random(seed)
     outcomes = {"read": 0, "refused": 0, "not ours": 0}
-    for number in range(MUTATIONS // 4):
-        base = WHOLE[number % len(WHOLE)]
+    for number in range(count):
+        base = bases[number % len(bases)]
         known = json.loads(json.dumps(base))  # shares nothing
-        specs = forms("landsat-c2-l2") if known_landsat(base) else forms("MOD09GA")
+        specs = forms(base["collection"])
         done = [mutate(known, rng) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
         try:
             item = normalise(known, specs, base=BASE)
             if item is None:
                 outcomes["not ours"] += 1
                 continue
-            told = numbers(item)
+            told = numbers(item, specs)
             REGION.touched_by(item.geometry, item.bbox)
             acquisition(item), processed(item)
             fingerprint(item), json.dumps(freeze(item))
@@ -145,8 +142,21 @@ def test_a_spoiled_item_is_refused_or_read_as_it_is_whole(seed: int) -> None:
             outcomes["refused"] += 1
             continue
         outcomes["read"] += 1
-        whole = numbers(normalise(copy.deepcopy(base), specs, base=BASE))
-        assert not (claims := same(told, whole)), (seed, number, done, claims)
+        whole = normalise(copy.deepcopy(base), specs, base=BASE)
+        assert whole is not None
+        assert not (claims := same(told, numbers(whole, specs))), (seed, number, done, claims)
+    return outcomes
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_spoiled_item_is_refused_or_read_as_it_is_whole(seed: int) -> None:
+    outcomes = spoil(WHOLE, MUTATIONS // 4, seed)
+    assert min(outcomes["read"], outcomes["refused"]) > 20, outcomes
+
+
+def test_a_spoiled_real_item_is_refused_or_read_as_it_is_whole(shared_data) -> None:
+    bases = [one(shared_data, file, starts) for file, starts, *_ in ITEMS]
+    outcomes = spoil(bases, 500, seed=4)
     assert min(outcomes["read"], outcomes["refused"]) > 20, outcomes
 
 
