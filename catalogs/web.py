@@ -7,7 +7,9 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -37,9 +39,7 @@ TOO_MUCH = frozenset({500, 502, 503, 504})
 """Answers by which servers say that a page was too large for them."""
 
 # Redirects are followed; all else is ours, so that POST and cut-off bodies are asked again too.
-_POOL = urllib3.PoolManager(
-    retries=Retry(total=None, connect=0, read=0, status=0, other=0, redirect=5)
-)
+_ONCE = Retry(total=None, connect=0, read=0, status=0, other=0, redirect=5)
 
 
 class WebError(CatalogError):
@@ -61,7 +61,7 @@ def fetch(url: str, body: Mapping[str, Any] | None = None, *, tries: int = TRIES
     for number in range(tries):
         wait = BACKOFF_S * 2**number * random.uniform(0.5, 1.0)
         try:
-            answer = _POOL.request(
+            answer = _pool(_proxy(plain)).request(
                 "GET" if body is None else "POST",
                 plain,
                 json=None if body is None else dict(body),
@@ -90,6 +90,23 @@ def fetch(url: str, body: Mapping[str, Any] | None = None, *, tries: int = TRIES
     raise WebError(
         f"{redact(url)} gives no usable answer in {tries} tries, last {said}", status
     ) from None
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address, as images are read through it too."""
+    parts = parse_url(url)
+    if parts.host is None or proxy_bypass(parts.host):
+        return None
+    return getproxies().get(parts.scheme or "http")
+
+
+@lru_cache
+def _pool(proxy: str | None) -> urllib3.PoolManager:
+    if proxy is None:
+        return urllib3.PoolManager(retries=_ONCE)
+    plain, headers = _without_user(proxy)
+    told = {f"proxy-{key}": value for key, value in headers.items()}
+    return urllib3.ProxyManager(plain, proxy_headers=told, retries=_ONCE)
 
 
 def told(error: Exception) -> str:

@@ -16,6 +16,7 @@ from pipeline.local_store import clean
 from pipeline.merge import merged
 from pipeline.plan import draw_plan
 from pipeline.progress import OnProgress, Progress
+from pipeline.read import keep_logs_clean
 from pipeline.recipe import check_bands, digest, make_recipe, plan_path
 from pipeline.room import check_room
 from pipeline.store import ensure, read_days, read_tables, write_tables
@@ -46,6 +47,7 @@ def prepare(job: Job, *, refresh: bool = False, on_progress: OnProgress | None =
     ``refresh``) a cube whose finished tile-days would change, as far as that can be told without
     reading scenes.
     """
+    keep_logs_clean()
     card = job.method.card()
     found = _find(job, on_progress)
     check_bands(job, card, found.bands)

@@ -13,11 +13,13 @@ from pipeline.read.errors import ReadError
 from pipeline.read.fetch import forget_files
 from pipeline.read.layers import Loader, read_layers, words_of
 from pipeline.read.native import native_geobox, window_around
+from pipeline.read.secrets import keep_logs_clean
 
 __all__ = [
     "Loader",
     "ReadError",
     "forget_files",
+    "keep_logs_clean",
     "native_geobox",
     "read_layers",
     "window_around",

@@ -15,7 +15,9 @@ from urllib3.util import Timeout
 from catalogs import CatalogError, Place, find, place_of
 from catalogs import web as the_web
 from catalogs.api import Api
+from catalogs.web import WebError, fetch
 from tests.catalogs.test_search import BBOX, NAME, make_catalog, make_item
+from tests.pipeline.internet import Answer, running
 
 START, END = date(2023, 4, 1), date(2023, 8, 31)
 
@@ -275,3 +277,20 @@ def test_a_search_by_api_tells_each_month(faulty) -> None:
     period = date(2023, 5, 20), date(2023, 8, 3)
     assert list(api.items("x", [BBOX], *period, lambda *step: told.append(step)))
     assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_catalogue_is_asked_through_the_proxy_that_the_environment_names(
+    tmp_path, monkeypatch
+) -> None:
+    with running(tmp_path, ("stac.example.com",)) as (net, env):
+        net.sites["stac.example.com"] = lambda _: Answer(body=b'{"id": "far"}')
+        proxy = env["http_proxy"].replace("//", "//me:word@")
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        assert fetch("http://stac.example.com/stac") == {"id": "far"}
+        assert net.log[0].headers["proxy-authorization"].startswith("Basic ")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.setenv(name, "127.0.0.1")
+        with pytest.raises(WebError, match="gives no usable answer"):  # asked for by itself
+            fetch("http://127.0.0.1:9/stac", tries=1)
+        assert len(net.log) == 1
