@@ -17,7 +17,7 @@ demo: $(READY) ## Fuse the embedded sample region offline; ends with a table, a 
 	$(VENV)/bin/daily30 demo demo --workers $(WORKERS)
 
 test: $(READY) ## Every test that needs no GPU, no internet and no patience
-	$(VENV)/bin/python -m pytest -m "not slow and not gpu and not online"
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not gpu and not online"
 
 slow: $(READY) ## The tests of minutes: the whole 90-day sample, interruptions
 	$(VENV)/bin/python -m pytest -m "slow and not gpu and not online"

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+
+from flows.show import lines, table
 
 sources = typer.Typer(
     help="List the products and catalogues that daily30 knows; see whether one answers.",
@@ -30,9 +31,7 @@ def listed(
     from catalogs.products import PRODUCTS
     from catalogs.providers import PROVIDERS
 
-    table = Table(*("product", "sensor", "role", "metres", "bands", "since"), box=None)
-    table.add_column("catalogue: collection", no_wrap=True)
-    table.columns[0].no_wrap = table.columns[5].no_wrap = True
+    rows = []
     for product in PRODUCTS:
         spec = product.forms[0]
         held = [
@@ -41,21 +40,23 @@ def listed(
             for name in dict.fromkeys(n for form in product.forms for n in provider.holds(form))
         ]
         sides = sorted({round(b.resolution_m or spec.resolution_m) for b in spec.bands.values()})
-        table.add_row(
-            product.name,
-            product.sensor,
-            str(spec.role),
-            "/".join(map(str, sides)),
-            str(len(spec.bands)),
-            product.since.isoformat(),
-            "\n".join(held) or "your own files",
+        rows.append(
+            {
+                "product": product.name,
+                "sensor": product.sensor,
+                "role": spec.role,
+                "metres": "/".join(map(str, sides)),
+                "bands": len(spec.bands),
+                "since": product.since,
+                "catalogue: collection": "; ".join(held) or "your own files",
+            }
         )
-    out.print(table)
+    table(out, rows)
     how = {access.name: access for access in ACCESS}
     for provider in PROVIDERS:
         access = how[provider.access]
         lead = f"{provider.name} ({provider.url}): {access.how}"
-        out.print(f"{lead}; {access.cure}", markup=False, highlight=False, soft_wrap=True)
+        lines(out, (f"{lead}; {access.cure}",))
 
 
 @sources.command()
@@ -82,13 +83,12 @@ def check(
         try:
             found = probe(name, [collection] if collection else ())
         except CatalogError as error:
-            out.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            lines(out, (str(error),))
             wrong = True
             continue
         for finding in found:
             wrong |= bool(finding.faults)
-            line = f"{name} {finding.line(today)}"
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
+            lines(out, (f"{name} {finding.line(today)}",))
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -102,18 +102,22 @@ def _facts(name: str) -> None:
     for spec in specs:
         product = product_of(spec)
         assert product is not None
-        names = ("name", "asset", "data set", "type", "scale", "offset", "nodata", "valid")
-        table = Table(*names, box=None)
-        for column in table.columns:
-            column.overflow = "fold"
-        for kind in (spec.bands, spec.qa, spec.angles):
-            for key, band in kind.items():
-                layer = (band.layer or "").rpartition("/")[2]
-                valid = f"{band.valid[0]:g}..{band.valid[1]:g}" if band.valid else ""
-                numbers = (band.dtype, f"{band.scale:g}", f"{band.offset:g}", str(band.nodata))
-                table.add_row(key, band.asset, layer, *numbers, valid)
-        out.print(f"{spec.name} (also {', '.join(spec.aliases)}); source: {product.source}")
-        out.print(table)
+        lines(out, (f"{spec.name} (also {', '.join(spec.aliases)}); source: {product.source}",))
+        rows = [
+            {
+                "name": key,
+                "asset": band.asset,
+                "data set": (band.layer or "").rpartition("/")[2],
+                "type": band.dtype,
+                "scale": f"{band.scale:g}",
+                "offset": f"{band.offset:g}",
+                "nodata": band.nodata,
+                "valid": f"{band.valid[0]:g}..{band.valid[1]:g}" if band.valid else "",
+            }
+            for kind in (spec.bands, spec.qa, spec.angles)
+            for key, band in kind.items()
+        ]
+        table(out, rows)
         for flag, entries in spec.flags.items():
             rejects = " (rejected)" if flag in spec.reject else ""
             bits = ", ".join(
@@ -121,4 +125,4 @@ def _facts(name: str) -> None:
                 + (f" of {'/'.join(e.platforms)}" if e.platforms else "")
                 for e in entries
             )
-            out.print(f"  {flag}{rejects}: {bits}", markup=False, highlight=False, soft_wrap=True)
+            lines(out, (f"  {flag}{rejects}: {bits}",))

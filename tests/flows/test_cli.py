@@ -129,13 +129,16 @@ def test_bad_input_is_one_message_with_exit_code_2_and_leaves_nothing(
     assert [path for path in produced(region.parent) if path.suffix != ".lock"] == []
 
 
-def test_a_missing_asset_is_found_before_anything_is_written(region: Path) -> None:
+def test_a_missing_file_is_named_and_costs_its_own_day_alone(region: Path) -> None:
     gone = region.parent.parent / "fine" / "fine_20230507.tif"
     gone.unlink()
-    code, _, error = daily30("fuse", region)
-    assert code == 2
-    assert f"{gone}" in error
-    assert [path for path in produced(region.parent) if path.suffix != ".lock"] == []
+    code, said, error = daily30("fuse", region)
+    assert code == 1, said + error
+    assert f"{gone}" in said + error
+    assert "fine image of 2023-05-07" in said + error
+    cube = next(path for path in region.parent.iterdir() if path.suffix == ".zarr")
+    code, said, _ = daily30("status", cube)
+    assert "4 failed" in said
 
 
 @pytest.mark.parametrize(
