@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from catalogs.products import forms
+from catalogs.providers import provider_of
 from flows.config import RegionConfig, RegionError, read_region, region_job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,3 +124,18 @@ def test_the_example_region_shows_every_key() -> None:
     assert set(shown) | {"geojson"} == set(RegionConfig.model_fields)  # in place of bbox
     grid = set(type(RegionConfig.model_fields["grid"].default).model_fields)
     assert set(shown["grid"]) == grid - {"bounds_m"}
+
+
+def test_the_regions_shown_ask_each_provider_for_what_it_has(tmp_path: Path) -> None:
+    readme = tmp_path / "readme.yaml"
+    readme.write_text(
+        (ROOT / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    )
+    for path in (readme, ROOT / "flows" / "regions" / "coleambally.yaml"):
+        job = region_job(path)
+        for source in (job.fine, job.coarse):
+            for catalog in source.catalogs:
+                provider = provider_of(catalog)
+                assert provider is not None
+                for name in source.collections:
+                    assert any(map(provider.holds, forms(name))), (path, catalog, name)
