@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from catalogs import BBox, Place, Polygon
+from catalogs import BBox, Place, Polygon, redact
 from model.card import MethodCard, describe
 from pipeline.brdf import normal_sun
 from pipeline.cube import daily
@@ -37,7 +37,8 @@ class Source:
         for what in ("catalogs", "collections"):
             names = getattr(self, what)
             if not names or len(set(names)) < len(names):
-                raise JobError(f"{what} {list(names)}: name at least one, and each once")
+                shown = ", ".join(map(redact, names))
+                raise JobError(f"{what} {shown or 'are missing'}: name at least one, and each once")
 
     def __str__(self) -> str:
         return " and ".join(self.collections)

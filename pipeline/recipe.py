@@ -100,7 +100,7 @@ class Recipe:
         """
         job = self.job.to_dict()
         for role in ("fine", "coarse"):
-            job[role]["catalogs"] = [redact(href) for href in job[role]["catalogs"]]
+            job[role]["catalogs"] = list(dict.fromkeys(map(redact, job[role]["catalogs"])))
         return {
             "job": job,
             "bands": list(self.bands),

@@ -52,7 +52,7 @@ def fetched(href: str, ticket: Pass) -> Iterator[Path]:
         while True:
             fcntl.flock(handle, fcntl.LOCK_EX)
             if not path.exists():
-                _download(ticket, path.with_suffix(".partial"), path)
+                _download(ticket, path.with_suffix(".partial"), path, handle)
                 remove_old(path.parent, keep=path)
             # The lock is free for an instant here, and with it the file.
             fcntl.flock(handle, fcntl.LOCK_SH)
@@ -63,12 +63,17 @@ def fetched(href: str, ticket: Pass) -> Iterator[Path]:
         os.close(handle)
 
 
-def _download(ticket: Pass, partial: Path, path: Path) -> None:
-    """Fetch into ``partial``, from where an earlier attempt was cut off, and name it ``path``."""
+def _download(ticket: Pass, partial: Path, path: Path, note: int) -> None:
+    """Fetch into ``partial``, from where an earlier attempt was cut off, and name it ``path``.
+
+    What is there is gone on with only where the server knows it for the same file still, by the
+    mark that is kept in the file ``note``: two halves of two versions would be of the right size.
+    """
     have = partial.stat().st_size if partial.exists() else 0
+    mark = os.pread(note, 1024, 0).decode(errors="replace")
     asked = {**ticket.headers, "Accept-Encoding": "identity"}
-    if have:
-        asked["Range"] = f"bytes={have}-"
+    if goes_on := bool(have and mark):
+        asked |= {"Range": f"bytes={have}-", "If-Range": mark}
     with (
         session(retries=0) as http,
         http.get(ticket.address, headers=asked, stream=True, timeout=(10, 60)) as answer,
@@ -76,11 +81,15 @@ def _download(ticket: Pass, partial: Path, path: Path) -> None:
         if answer.status_code == 416:  # what is there is not the beginning of what is there now
             partial.unlink()
         answer.raise_for_status()
-        goes_on = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        goes_on &= answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if "html" in answer.headers.get("Content-Type", ""):
             # Where a token is no good, Earthdata answers 200 with its login page.
             raise requests.HTTPError("403, a page in place of the file")
-        with partial.open("ab" if have and goes_on else "wb") as file:
+        if not goes_on:
+            partial.unlink(missing_ok=True)
+            os.ftruncate(note, 0)
+            os.pwrite(note, _mark(answer).encode(), 0)
+        with partial.open("ab") as file:
             for chunk in answer.iter_content(_CHUNK):
                 file.write(chunk)
             file.flush()
@@ -92,6 +101,14 @@ def _download(ticket: Pass, partial: Path, path: Path) -> None:
             partial.unlink()
         raise requests.ConnectionError(f"{got} of {size} bytes arrived")
     partial.replace(path)
+
+
+def _mark(answer: requests.Response) -> str:
+    """By what a server knows a version of a file; "" where it does not tell."""
+    mark = answer.headers.get("ETag", "")
+    if not mark.startswith('"'):  # a weak one (W/) is of the content, not of the bytes
+        mark = answer.headers.get("Last-Modified", "")
+    return mark if len(mark) < 1024 else ""
 
 
 def _size(answer: requests.Response) -> int | None:

@@ -5,19 +5,40 @@ type it is told: a wrong ``proj:transform`` would shift a scene, and reflectance
 would turn into fill, both without a word.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
+import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio import Affine
 from rasterio.io import DatasetReader
 
-from catalogs import Band
+from catalogs import Band, local_path
 from pipeline.read.errors import ReadError
 from pipeline.resample import transformer
 
 NEAR_PX = 0.05
 """Pixels by which a file may lie off the window: rounding in metadata is far below it."""
+
+
+IMAGES = ("GTiff", "JP2OpenJPEG")
+"""Drivers of files that hold their own pixels."""
+
+
+@contextmanager
+def opened(address: str) -> Iterator[DatasetReader]:
+    """A raster, open.  ReadError where it is a server's and holds none of its pixels.
+
+    GDAL goes by what is in a file, not by its name, and a VRT names files of this machine and of
+    others; it opens them when pixels are asked for.
+    """
+    with rasterio.open(address) as file:
+        if local_path(address) is None and file.driver not in IMAGES:
+            raise ReadError(
+                f"it is {file.driver}, and of servers only {' and '.join(IMAGES)} are read"
+            )
+        yield file
 
 
 def check(

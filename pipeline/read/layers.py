@@ -14,7 +14,7 @@ from pipeline.read import hdf, odc, stack
 from pipeline.read.access import Pass
 from pipeline.read.errors import ReadError
 from pipeline.read.fetch import fetched
-from pipeline.read.file_check import check
+from pipeline.read.file_check import check, opened
 from pipeline.read.native import native_geobox
 from pipeline.read.retry import in_time, patiently
 
@@ -100,7 +100,7 @@ def _read_raster(
     by_stack = loader == "stackstac" and stack.can_hold(bands, window)
     # Held open, so that the loader's own opening asks nothing of the server again: what is kept
     # while it is open goes when it is closed, failures too.
-    with rasterio.open(ticket.address) as file:
+    with opened(ticket.address) as file:
         check(file, bands, list(spec.qa.values()), window)
         with rasterio.Env(CPL_VSIL_CURL_NON_CACHED=""):
             return (stack if by_stack else odc).read(ticket, bands, window)

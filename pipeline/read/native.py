@@ -5,13 +5,13 @@ from functools import lru_cache
 
 import numpy as np
 import pystac
-import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio import Affine
 
 from catalogs import CollectionSpec, local_path, native_crs
 from pipeline.read.access import Pass
 from pipeline.read.errors import ReadError
+from pipeline.read.file_check import opened
 from pipeline.read.retry import in_time, patiently
 from pipeline.read.tiles import tile_geobox
 from pipeline.resample import transformer
@@ -40,7 +40,7 @@ def native_geobox(item: pystac.Item, asset: str, spec: CollectionSpec) -> GeoBox
 @lru_cache(maxsize=1024)
 def _file_geobox(href: str, item: str, asset: str, crs: str | None) -> GeoBox:
     def read(ticket: Pass) -> GeoBox:
-        with rasterio.open(ticket.address) as file:
+        with opened(ticket.address) as file:
             return GeoBox(file.shape, file.transform, file.crs or crs)
 
     def job(over: threading.Event) -> GeoBox:

@@ -96,8 +96,12 @@ def patiently(
     raise unreadable(item, asset, href, "out of time", "run again later")
 
 
-_GONE = re.compile(r"\b(404|410)\b|NoSuchKey|NoSuchBucket|key does not exist|Not Found")
-_REFUSED = re.compile(r"\b(401|403)\b|AccessDenied|Access Denied|InvalidAccessKeyId|SignatureDoes")
+# Of what S3 answers GDAL tells the words, not the code.
+_GONE = re.compile(r"\b(404|410)\b|(key|bucket) does not exist|Not Found")
+_REFUSED = re.compile(
+    r"\b(401|403)\b|Access ?Denied|Access Key Id you provided|signature we calculated|"
+    r"token (has expired|you provided|is malformed)"
+)
 _NO_ACCOUNT = re.compile(r"AWS_SECRET_ACCESS_KEY|InvalidCredentials|AWS_NO_SIGN_REQUEST")
 
 

@@ -32,6 +32,13 @@ def test_a_job_survives_the_way_through_json() -> None:
     assert Job.from_dict(job.to_dict()) == job
 
 
+def test_a_catalogue_named_twice_is_refused_without_its_key() -> None:
+    twice = ("https://me:secret@stac.example.com?key=secret",) * 2
+    with pytest.raises(JobError, match=r"https://stac.example.com, .* each once") as refused:
+        Source(catalogs=twice, collections=("landsat-c2-l2",))
+    assert "secret" not in str(refused.value)
+
+
 def test_the_inputs_lie_beside_the_cube() -> None:
     assert make_job().inputs == Path("/data/fields.inputs")
 

@@ -13,9 +13,8 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from catalogs import BANDS, Band, CollectionSpec, by_name
-from catalogs.hls import HLS_L30, HLS_S30
 from catalogs.landsat import LANDSAT_C2_L2
-from catalogs.modis import MCD43A4, MOD09GA, MYD09GA
+from catalogs.products import PRODUCTS
 from pipeline.grid import Grid
 from pipeline.load import load_fine
 from pipeline.native import to_reflectance
@@ -172,10 +171,10 @@ def test_southern_scenes_and_those_of_other_zones_land_where_they_should(
     assert fractions.max() < 0.05
 
 
-TABLES = (LANDSAT_C2_L2, HLS_L30, HLS_S30, MOD09GA, MYD09GA, MCD43A4)
+TABLES = [spec for product in PRODUCTS for spec in product.forms]
 
 
-@pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", TABLES, ids=lambda spec: f"{spec.name} {spec.container}")
 def test_numbers_of_every_table_become_the_reflectance_they_stand_for(spec) -> None:
     for name, band in spec.bands.items():
         for wanted in (0.03, 0.25, 0.6):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pystac
 import pytest
+import rasterio.shutil
 
 from catalogs import BANDS
 from catalogs.landsat import LANDSAT_C2_L2
@@ -195,3 +196,25 @@ def test_an_item_without_a_grid_is_located_by_its_remote_file(scene, net, truth)
     for key in ("proj:shape", "proj:transform", "proj:wkt2"):
         item.properties.pop(key, None)
     assert same(read(item), truth)
+
+
+@pytest.mark.parametrize("located", [True, False])
+def test_a_served_file_that_names_files_of_this_machine_is_not_read(
+    scene, net, tmp_path, located: bool
+) -> None:
+    mine = scene.assets["red"].href
+    vrt = tmp_path / "red.vrt"
+    rasterio.shutil.copy(mine, vrt, driver="VRT")
+    local = scene.full_copy()
+    local.assets["red"].href = str(vrt)
+    assert mine in vrt.read_text() or Path(mine).name in vrt.read_text()
+    np.testing.assert_array_equal(read(local)["red"], read(scene)["red"])  # one's own may be such
+
+    def site(rest: Site) -> Site:
+        return lambda r: Answer(body=vrt.read_bytes()) if r.path == "/red.tif" else rest(r)
+
+    item = served(scene, net, site)
+    if not located:
+        item.properties.pop("proj:transform")
+    with pytest.raises(ReadError, match=r"'red' of item LC08.*it is VRT, and of servers only"):
+        read(item)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -198,6 +199,19 @@ def cache(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache"
 
 
+def marked(site, mark: str):
+    """A server that knows the version of its files."""
+
+    def answer(request: Request) -> Answer:
+        if request.headers.get("if-range", mark) != mark:
+            request = replace(request, headers={**request.headers, "range": ""})
+        told = site(request)
+        told.headers["ETag"] = mark
+        return told
+
+    return answer
+
+
 def fetch_all(net: Internet, site, href: str = f"http://{HOST}/x.bin") -> bytes:
     net.sites[HOST] = site
     net.log.clear()
@@ -212,7 +226,7 @@ def fetch_all(net: Internet, site, href: str = f"http://{HOST}/x.bin") -> bytes:
 def test_a_file_is_fetched_once_and_goes_on_where_it_was_cut(net, cache, tmp_path) -> None:
     body = np.random.default_rng(0).bytes(3_000_000)
     (tmp_path / "x.bin").write_bytes(body)
-    good = files(tmp_path)
+    good = marked(files(tmp_path), '"1"')
     cuts = iter([1_200_000, 300_000])
 
     def cut(request: Request) -> Answer:
@@ -228,6 +242,27 @@ def test_a_file_is_fetched_once_and_goes_on_where_it_was_cut(net, cache, tmp_pat
     assert fetch_all(net, good) == body
     assert not net.log
     assert not list(cache.glob("*.partial"))
+
+
+@pytest.mark.parametrize("marks", [('"1"', '"2"'), ("", ""), ('W/"1"', 'W/"1"')])
+def test_two_versions_of_a_file_are_never_put_together(net, cache, tmp_path, marks) -> None:
+    old, new = (np.random.default_rng(seed).bytes(200_000) for seed in (0, 1))
+    versions = []
+    for body, mark in zip((old, new), marks, strict=True):
+        folder = tmp_path / str(len(versions))
+        folder.mkdir()
+        (folder / "x.bin").write_bytes(body)
+        versions.append(marked(files(folder), mark))
+    asked: list[Request] = []
+
+    def site(request: Request) -> Answer:
+        asked.append(request)
+        answer = versions[len(asked) > 1](request)
+        answer.cut = 70_000 if len(asked) == 1 else None
+        return answer
+
+    assert fetch_all(net, site) == new
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("fault", ["html", "500", "404"])

@@ -5,7 +5,7 @@ import pytest
 
 from model.card import describe
 from pipeline.job import Job, JobError, Method, Source
-from pipeline.recipe import check_bands
+from pipeline.recipe import Recipe, check_bands
 from tests.synthetic import day, make_grid
 
 CARD = replace(describe("linear"), name="sa-stf", bands=("green", "red", "nir08"))
@@ -52,3 +52,13 @@ def test_a_checkpoint_takes_its_bands_and_one_with_slots_any_of_them(
 
 def test_a_method_without_bands_takes_any(job: Job) -> None:
     check_bands(job, replace(CARD, bands=None), ("lwir11",))
+
+
+def test_a_recipe_passes_on_addresses_without_their_keys(job: Job) -> None:
+    keys = ("https://me:secret@stac.example.com/v1", "https://stac.example.com/v1?key=secret")
+    job = replace(job, fine=Source(catalogs=keys, collections=("fine",)))
+    recipe = Recipe(
+        job=job, bands=("red",), halo=0, sha="0" * 64, centre=(0.1,), spread=(0.1,)
+    ).to_dict()
+    assert "secret" not in str(recipe)
+    assert Recipe.from_dict(recipe).job.fine.catalogs == ("https://stac.example.com/v1",)
