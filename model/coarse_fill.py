@@ -5,7 +5,8 @@ days on both sides, or the value of the one side that has any.  Bands are filled
 some products lose a band where the others are good.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +53,21 @@ def nearest_known(known: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[n
     return np.where(before < 0, place, before), np.where(after == length, place, after)
 
 
-def fillable(known: NDArray[np.bool_], days: Sequence[int], *, window: int) -> NDArray[np.bool_]:
-    """Where ``fill_coarse`` would leave a value: known at most ``window`` days away."""
-    before, after = nearest_known(known)
-    number = np.asarray(days, np.int64)
-    time = np.arange(len(number)).reshape(-1, *[1] * (known.ndim - 1))
-    near_before = np.take_along_axis(known, before, 0) & (number[time] - number[before] <= window)
-    near_after = np.take_along_axis(known, after, 0) & (number[after] - number[time] <= window)
-    return near_before | near_after
+def fillable(
+    known: Iterable[NDArray[np.bool_]], days: Sequence[int], *, window: int
+) -> Iterator[NDArray[np.bool_]]:
+    """Day by day, where ``fill_coarse`` would leave a value: known at most ``window`` days away.
+
+    ``known`` are images of the ascending ``days``, taken one by one; only those of a window are
+    held at once, for the images of a large region and of years do not fit into memory.
+    """
+    coming = zip(days, known, strict=True)
+    near: deque[tuple[int, NDArray[np.bool_]]] = deque()
+    for day in days:
+        while not near or near[-1][0] < day + window:
+            if (one := next(coming, None)) is None:
+                break
+            near.append(one)
+        while near[0][0] < day - window:
+            near.popleft()
+        yield np.logical_or.reduce([image for at, image in near if at <= day + window])

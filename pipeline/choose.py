@@ -123,6 +123,9 @@ class TileView:
     unread: frozenset[date]
     """Days with an image of the block that could not be read, or not wholly."""
 
+    unmeasured: frozenset[date]
+    """Days whose coarse image may yet be found to lie elsewhere than it is taken to lie."""
+
     failed: frozenset[date]
     """Days with an image of the tile itself of which nothing could be read."""
 
@@ -209,7 +212,15 @@ class TileView:
         reach = timedelta(days=job.rules.max_span_days) + window
         if any(abs(day - other) <= reach for other in self.unread):
             return True
-        if choice.gap is Gap.OBSERVED or day + reach < self.horizon:
+        if choice.gap is None and any(
+            abs(used - other) <= window
+            for other in self.unmeasured
+            for used in (day, *choice.before, *choice.after)
+        ):
+            return True
+        if choice.gap is Gap.OBSERVED:
+            return day > self.horizon
+        if day + reach < self.horizon:
             return False
         if max((day, *choice.after)) + window > self.horizon:
             return True
@@ -243,6 +254,7 @@ def views(recipe: Recipe, survey: Survey) -> Iterator[TileView]:
     """The survey as each tile in turn sees it."""
     grid, horizon = recipe.job.grid, survey.horizon
     coarse_states = survey.coarse_states(recipe.job.coarse_fill_days, recipe.corrections)
+    unmeasured = survey.unmeasured if recipe.job.coregister != "none" else frozenset()
     for tile in grid.tiles:
         near = _near(grid, tile, recipe.halo)
         yield TileView(
@@ -253,6 +265,7 @@ def views(recipe: Recipe, survey: Survey) -> Iterator[TileView]:
             coarse_known=survey.coarse_shares(tile.index),
             whole=survey.whole(near),
             unread=survey.unread(near),
+            unmeasured=unmeasured,
             failed=survey.unseen(tile.index),
             horizon=horizon,
             fine_states=survey.fine_states(near),

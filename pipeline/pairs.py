@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from math import inf
+from operator import attrgetter
 from typing import Literal
 
 SinglePair = Literal["ignore", "mixed", "all"]
 Observed = Literal["keep", "fuse", "skip"]
+
+_DAY = attrgetter("day")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +158,10 @@ def bracket(
     """
     if target not in coarse_days:
         return Gap.NO_COARSE
-    at = [one.day for one in references]
-    i, j = bisect_left(at, target), bisect_right(at, target)
     reach = timedelta(days=max_span_days)
-    before = references[bisect_left(at, target - reach) : i]
-    after = references[j : bisect_right(at, target + reach)]
+    i, j = bisect_left(references, target, key=_DAY), bisect_right(references, target, key=_DAY)
+    before = references[bisect_left(references, target - reach, key=_DAY) : i]
+    after = references[j : bisect_right(references, target + reach, key=_DAY)]
     found = None
     if single_pair != "all":
         found = _pair(target, before, after, reach)
@@ -169,7 +171,7 @@ def bracket(
         return found
     if i == 0:
         return Gap.NONE_BEFORE
-    return Gap.NONE_AFTER if j == len(at) else Gap.TOO_FAR
+    return Gap.NONE_AFTER if j == len(references) else Gap.TOO_FAR
 
 
 def _pair(
@@ -201,21 +203,23 @@ def _single(
 def fillers(
     found: Bracket,
     target: date,
-    clear: Iterable[Candidate],
+    clear: Sequence[Candidate],
     *,
     max_span_days: int,
     most: int,
 ) -> tuple[tuple[date, ...], tuple[date, ...]]:
     """The references before and after ``target``, each followed by what may fill its holes.
 
-    ``clear`` are all dates on which any pixel of the tile is clear.  On each side the ``most`` of
-    least cost are taken, at most ``max_span_days`` from the reference of the other side; of a
-    single reference those of its side, at most half of that from it.  So no image farther than
-    ``max_span_days`` from a day ever matters to it.
+    ``clear`` are all dates on which any pixel of the tile is clear, ascending.  On each side the
+    ``most`` of least cost are taken, at most ``max_span_days`` from the reference of the other
+    side; of a single reference those of its side, at most half of that from it.  So no image
+    farther than ``max_span_days`` from a day ever matters to it.
     """
     first, last = min(found.dates), max(found.dates)
     reach = timedelta(days=max_span_days if first < last else max_span_days // 2)
-    near = [one for one in clear if last - reach <= one.day <= first + reach]
+    near = clear[
+        bisect_left(clear, last - reach, key=_DAY) : bisect_right(clear, first + reach, key=_DAY)
+    ]
 
     def side(reference: date | None, days: Iterable[Candidate]) -> tuple[date, ...]:
         if reference is None:

@@ -10,7 +10,7 @@ so that the whole image stands for the reference's date.  Where that fails too, 
 NaN and gets its reason in the quality word.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from model.block import COARSE_PAD, Block
 from model.coarse_fill import fillable
 from model.upsample import bilinear
+from pipeline.cf import FILL, SCALE, VALID_MAX, VALID_MIN
 from pipeline.corrections import AS_SEEN, Corrections
-from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_date, day_number, unpack
+from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_date, day_number
 from pipeline.grid import Grid, Tile
 from pipeline.images import (
     Bool,
@@ -125,43 +126,36 @@ class BlockInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoarseShare:
-    """How much of each tile the coarse images show."""
+    """How much of each window the coarse images show."""
 
     days: tuple[date, ...]
     known: Float
-    """(time, tile) share of the tile's cells that have a value after filling."""
+    """(time, window) share of its cells that have a value after filling."""
     clear: Float
-    """(time, tile) before filling."""
+    """(time, window) before filling."""
 
 
-def coarse_share(inputs: Path, grid: Grid, *, coarse_fill_days: int) -> CoarseShare:
-    """Survey the coarse cube by its ``clear`` layer, tile by tile."""
-    days, known, clear = coarse_known(inputs, coarse_fill_days=coarse_fill_days)
-    cells = [grid.coarse_window(tile.y, tile.x) for tile in grid.tiles]
-    return CoarseShare(
-        days=days,
-        known=np.stack([known[:, y, x].mean((1, 2), dtype=np.float32) for y, x in cells], 1),
-        clear=np.stack([clear[:, y, x].mean((1, 2), dtype=np.float32) for y, x in cells], 1),
-    )
-
-
-def coarse_known(inputs: Path, *, coarse_fill_days: int) -> tuple[tuple[date, ...], Bool, Bool]:
-    """Days of the coarse cube, and (time, row, col) whether a cell has a value after filling and
-    whether it was seen clear.
+def coarse_share(inputs: Path, windows: Sequence[Window], *, coarse_fill_days: int) -> CoarseShare:
+    """Survey the coarse cube by its ``clear`` layer, for ``windows`` in rows and columns of cells.
 
     Outside the first and the last day that has an item nothing is filled: beyond the end of a
     record there is no image that a cloud could hide.
     """
     root = open_input(inputs, "coarse")
     days = day_axis(root)
-    clear = read_array(root, "clear", slice(None)) != 0
-    known = fillable(clear, days, window=coarse_fill_days)
     recorded = np.flatnonzero(read_array(root, "fingerprint", slice(None)))
-    inside = np.zeros(len(days), np.bool_)
-    if recorded.size:
-        inside[recorded[0] : recorded[-1] + 1] = True
-    known &= inside[:, None, None]
-    return tuple(map(day_date, days)), known, clear
+    known, clear = (np.zeros((len(days), len(windows)), np.float32) for _ in range(2))
+
+    def images() -> Iterator[Bool]:
+        for at in range(len(days)):
+            image = read_array(root, "clear", at) != 0
+            clear[at] = [image[y, x].mean(dtype=np.float32) for y, x in windows]
+            yield image
+
+    for at, image in enumerate(fillable(images(), days, window=coarse_fill_days)):
+        if recorded.size and recorded[0] <= at <= recorded[-1]:
+            known[at] = [image[y, x].mean(dtype=np.float32) for y, x in windows]
+    return CoarseShare(days=tuple(map(day_date, days)), known=known, clear=clear)
 
 
 def region_statistics(
@@ -176,19 +170,30 @@ def region_statistics(
     root = open_input(inputs, "fine")
     height, width = array_of(root, "clear").shape[1:]
     step = max(1, round((height * width / _SAMPLE) ** 0.5))
-    sample: dict[str, list[Float]] = {band: [] for band in bands}
+    every = slice(None, None, step)
+    # Counts of each stored number: neither years nor a large region are ever held at once.
+    counts = np.zeros((len(bands), VALID_MAX - VALID_MIN + 1), np.int64)
     for place, number in enumerate(day_axis(root)):
-        clear = read_array(root, "clear", place)[::step, ::step] != 0
-        if clear.any() and day_date(number) not in without:
-            for band in bands:
-                values = unpack(read_array(root, band, place)[::step, ::step][clear])
-                sample[band].append(values[np.isfinite(values)])
-    pooled = [np.concatenate(parts) if parts else np.zeros(0) for parts in sample.values()]
-    if not all(values.size for values in pooled):
+        if day_date(number) in without:
+            continue
+        clear = read_array(root, "clear", (place, every, every)) != 0
+        for row, band in zip(counts, bands, strict=True) if clear.any() else ():
+            dn = read_array(root, band, (place, every, every))[clear]
+            row += np.bincount(dn[dn != FILL].astype(np.intp) - VALID_MIN, minlength=row.size)
+    if not counts.any(1).all():
         return np.zeros(len(bands), np.float32), np.ones(len(bands), np.float32)
-    quartiles = np.array([np.percentile(values, (25, 50, 75)) for values in pooled])
+    quartiles = np.array([[_quantile(row, share) for share in (0.25, 0.5, 0.75)] for row in counts])
     spread = np.maximum(quartiles[:, 2] - quartiles[:, 0], _SPREAD_FLOOR)
     return quartiles[:, 1].astype(np.float32), spread.astype(np.float32)
+
+
+def _quantile(counts: NDArray[np.int64], share: float) -> float:
+    """Of reflectance, from how often each stored number occurs; as ``np.quantile`` of them all."""
+    upto = np.cumsum(counts)
+    place = share * float(upto[-1] - 1)
+    low, high = np.searchsorted(upto, (np.floor(place), np.ceil(place)), side="right")
+    dn = low + (place - np.floor(place)) * (high - low) + VALID_MIN
+    return float(dn * SCALE)
 
 
 def read_block(

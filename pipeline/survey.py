@@ -73,7 +73,8 @@ class Survey:
         if "clear_share" not in fine.arrays:  # made by an earlier version; a run reads it again
             raise NotIngestedError(_not_ingested(inputs))
         fine_done = fine.arrays["done"]
-        share = coarse_share(inputs, grid, coarse_fill_days=coarse_fill_days)
+        cells = [grid.coarse_window(tile.y, tile.x) for tile in grid.tiles]
+        share = coarse_share(inputs, cells, coarse_fill_days=coarse_fill_days)
         return cls(
             fine_days=fine.days,
             fine_clear=np.where(fine_done != 0, fine.arrays["clear_share"], np.float32(0)),
@@ -89,11 +90,23 @@ class Survey:
 
     @property
     def horizon(self) -> date:
-        """The last day about which everything is known: nothing later can change it.
+        """The last day about which everything is known.
 
-        Both kinds of images reach that day; later ones may still come.
+        Both kinds of images reach beyond it.  The newest day itself may be half there: Terra's
+        image comes hours before Aqua's, and the scenes along a pass one by one.
         """
-        return min(max(self.fine_prints), max(self.coarse_prints))
+        return min(max(self.fine_prints), max(self.coarse_prints)) - timedelta(days=1)
+
+    @property
+    def unmeasured(self) -> frozenset[date]:
+        """Days with both images, not wholly read: how they lie on each other is yet to be found."""
+        read = dict(zip(self.fine_days, (self.fine_done == WHOLLY).all(1), strict=True))
+        both = zip(self.coarse_days, self.coarse_done == WHOLLY, strict=True)
+        return frozenset(
+            day
+            for day, whole in both
+            if day in self.fine_prints and day in self.coarse_prints and not (whole and read[day])
+        )
 
     def unread(self, near: Sequence[int]) -> frozenset[date]:
         """Days with an image of any of the tiles ``near`` that was not read, or not wholly."""

@@ -17,7 +17,7 @@ from pipeline.job import Job, JobError
 from pipeline.mask import clearness
 from pipeline.pairs import SCORE
 from pipeline.recipe import Recipe
-from pipeline.references import BlockAddress, coarse_known
+from pipeline.references import BlockAddress, coarse_share
 from pipeline.survey import Survey
 
 _HELD_OUT = 0.1
@@ -97,8 +97,8 @@ class WindowDates:
                     clear[tile.y, tile.x] = False
             if clear.any():
                 seen[place] = clearness(clear, windows, pixel_m, SCORE.cloud_reach_m)
-        days, known, _ = coarse_known(job.inputs, coarse_fill_days=job.coarse_fill_days)
         cells = [job.grid.coarse_window(part.y, part.x) for part in parts]
+        share = coarse_share(job.inputs, cells, coarse_fill_days=job.coarse_fill_days)
         return cls(
             job=job,
             bands=open_inputs(job.inputs).bands,
@@ -107,7 +107,8 @@ class WindowDates:
             fine_clear=seen[..., 0],
             cloud_distance=seen[..., 1],
             coarse=tuple(
-                dict(zip(days, known[:, y, x].mean((1, 2)).tolist(), strict=True)) for y, x in cells
+                dict(zip(share.days, of_window, strict=True))
+                for of_window in share.known.T.tolist()
             ),
         )
 
@@ -147,6 +148,7 @@ class WindowDates:
                 coarse_known=coarse,
                 whole=frozenset(day for day, share in clear.items() if share == 1),
                 unread=frozenset(),
+                unmeasured=frozenset(),
                 failed=frozenset(),
                 horizon=target,
                 fine_states={},

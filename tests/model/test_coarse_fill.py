@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,8 +55,24 @@ def test_fillable_says_beforehand_what_filling_leaves_known(case) -> None:
     values, days, window = case
     one_band = values[:, :1]
     filled, _ = fill_coarse(one_band, days, window=window)
-    known = fillable(np.isfinite(one_band[:, 0]), days, window=window)
+    known = list(fillable(np.isfinite(one_band[:, 0]), days, window=window))
     np.testing.assert_array_equal(known, np.isfinite(filled[:, 0]))
+
+
+def test_fillable_holds_the_images_of_a_window_and_no_more() -> None:
+    alive: list[weakref.ref[np.ndarray]] = []
+    held: list[int] = []
+
+    def images():
+        for _ in range(100):
+            image = np.zeros((2, 2), bool)
+            alive.append(weakref.ref(image))
+            yield image
+
+    for _ in fillable(images(), range(100), window=3):
+        held.append(sum(one() is not None for one in alive))
+    assert len(held) == 100
+    assert max(held) <= 2 * 3 + 2  # the generator above holds on to its last one
 
 
 @given(series(), st.data())

@@ -25,6 +25,7 @@ def make_view(fine, *, coarse=COARSE, away=None, horizon=90, tile=0, **rules) ->
         coarse_known=coarse,
         whole=frozenset(),
         unread=frozenset(),
+        unmeasured=frozenset(),
         failed=frozenset(),
         horizon=day(horizon),
         fine_states={},

@@ -141,6 +141,19 @@ def test_a_fingerprint_is_of_the_day_its_items_and_the_facts(inputs) -> None:
     assert stricter.fingerprint(first) != fine.fingerprint(first)
 
 
+def test_which_sensor_leads_is_part_of_a_fingerprint_where_there_are_two(inputs) -> None:
+    alone = inputs.coarse
+    other = alone.items[0].clone()
+    other.collection_id = "aqua"
+    aqua = replace(MOD09GA, name="aqua")
+    both = replace(alone, items=(*alone.items, other), specs=by_name(MOD09GA, aqua))
+    turned = replace(both, specs=by_name(aqua, MOD09GA))
+    first, *later = both.days
+    assert turned.fingerprint(first) != both.fingerprint(first)
+    for day in later:
+        assert turned.fingerprint(day) == both.fingerprint(day) == alone.fingerprint(day)
+
+
 @pytest.mark.parametrize("tile", [16, 48, 512])
 def test_small_tiles_are_read_together(inputs, tile: int) -> None:
     grid = make_grid(tile)

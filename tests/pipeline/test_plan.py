@@ -18,7 +18,7 @@ from pipeline.calibration import Line
 from pipeline.choose import FILLERS, LONGEST
 from pipeline.coincidence import Coincidence, write_coincident
 from pipeline.corrections import Measured
-from pipeline.cube import Status
+from pipeline.cube import PARTLY, Status
 from pipeline.job import Job, PairRules
 from pipeline.pairs import Bracket, Candidate, Gap, bracket, reference_dates
 from pipeline.plan import PRODUCED, FuseTask, Plan, StaleError, draw_plan
@@ -277,28 +277,51 @@ def test_what_is_final_stays_whatever_images_the_nights_bring(seed: int, rules: 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10**6), st.sampled_from(RULES), st.integers(28, 75))
 def test_no_future_changes_what_is_final(seed: int, rules: PairRules, last: int) -> None:
-    """Of one past many futures: the images of either sensor after ``last`` are drawn anew."""
+    """Of one past many futures: the images of either sensor after ``last`` are drawn anew, and so
+    are those of the day itself, of which the rest may come."""
     noise = np.random.default_rng(seed)
     past, recipe = make_survey(every=int(noise.integers(1, 6)), seed=seed), make_recipe(rules=rules)
     now = fresh(known_until(past, day(last)), recipe)
     identity = identities(now)
     finals = {p: task for p, task in tile_days(now.tasks).items() if task.status is Status.FINAL}
+    newest = max(one for one in past.fine_days if one <= day(last))
     for future in range(3):
         other = replace(
             past,
-            fine_clear=_drawn_after(past.fine_days, past.fine_clear, last, seed + future),
-            coarse_clear=_drawn_after(past.coarse_days, past.coarse_clear, last, seed - future),
+            fine_clear=_drawn_from(past.fine_days, past.fine_clear, newest, seed + future),
+            coarse_clear=_drawn_from(past.coarse_days, past.coarse_clear, day(last), seed - future),
+            fine_prints={**past.fine_prints, newest: 1},
+            coarse_prints={**past.coarse_prints, day(last): 2},
         )
         then = identities(fresh(known_until(other, day(DAYS)), recipe))
         for place in finals:
             assert identity[place] == then[place], (place, future)
 
 
-def _drawn_after(days, shares, last: int, seed: int):
+def _drawn_from(days, shares, first: date, seed: int):
     noise = np.random.default_rng(abs(seed))
     drawn = noise.choice([0, 0.3, 0.61, 0.8, 1], shares.shape).astype(np.float32)
-    late = np.array([one > day(last) for one in days])
+    late = np.array([one >= first for one in days])
     return np.where(late[:, None], drawn, shares)
+
+
+@pytest.mark.parametrize("coregister", ["none", "flag", "shift"])
+def test_what_may_be_found_misplaced_once_it_is_wholly_read_is_provisional(coregister) -> None:
+    """A fine image that is lacking on one tile far away takes part in where the coarse one lies."""
+    recipe, survey = make_recipe(coregister=coregister), make_survey(tiles=4)
+    found = fresh(survey, recipe).tasks[0].before[0]
+    done = survey.fine_done.copy()
+    done[survey.fine_days.index(found), 3] = PARTLY
+    plan = fresh(replace(survey, fine_done=done), recipe)
+    near = {found + timedelta(days=n) for n in range(-FILL, FILL + 1)}
+    made_from_it = {
+        (tile, when): task.status
+        for (tile, when), task in tile_days(plan.tasks).items()
+        if tile != 3 and task.gap is None and near & {when, *task.before, *task.after}
+    }
+    assert made_from_it
+    wanted = Status.FINAL if coregister == "none" else Status.PROVISIONAL
+    assert set(made_from_it.values()) == {wanted}
 
 
 def test_a_clearer_image_to_come_keeps_a_day_provisional_only_as_long_as_it_could_win() -> None:
@@ -472,9 +495,16 @@ def test_an_image_that_cannot_be_read_fails_its_tile_day_and_delays_those_around
     failed = [(one.tile, one.day) for one in plan.closed if one.status is Status.FAILED]
     assert failed == [(1, broken)]
     assert {task.status for task in plan.tasks if task.tile == 1} == {Status.PROVISIONAL}
-    assert [task for task in plan.tasks if task.tile != 1] == [
-        task for task in healthy.tasks if task.tile != 1
-    ]
+    # What the others take from that day may yet be found to lie elsewhere.
+    near = {broken + timedelta(days=by) for by in range(-FILL, FILL + 1)}
+    made, wanted = identities(plan), identities(healthy)
+    elsewhere = {
+        (tile, when)
+        for (tile, when), task in tile_days(healthy.tasks).items()
+        if tile != 1 and not near & {when, *task.before, *task.after}
+    }
+    assert elsewhere
+    assert all(made[place] == wanted[place] for place in elsewhere)
 
 
 def test_a_tile_waits_for_the_unread_image_of_a_neighbour_in_its_halo_without_failing() -> None:

@@ -7,6 +7,8 @@ import zarr
 
 from model.block import COARSE_PAD, Fused
 from pipeline.cube import FILL, HIGH_AEROSOL, SNOW, WATER, day_number, pack
+from pipeline.grid import Grid
+from pipeline.images import Window
 from pipeline.pairs import Bracket, Candidate, Gap, bracket, fillers, reference_dates, runs
 from pipeline.quality import Quality, finish
 from pipeline.references import (
@@ -356,13 +358,17 @@ def test_an_address_that_would_use_a_target_as_its_own_reference_is_refused() ->
         replace(where, gap=Gap.TOO_FAR)
 
 
+def _cells(grid: Grid) -> list[Window]:
+    return [grid.coarse_window(tile.y, tile.x) for tile in grid.tiles]
+
+
 def test_shares_are_those_of_the_masks(tmp_path) -> None:
     world = World(tmp_path, seed=5, coarse_clear=(0.1, 0.5))
     grid = world.grid
     tables = read_tables(world.folder / "fine.zarr")
     assert tables.days == tuple(map(day, FINE_DAYS))
     clear = tables.arrays["clear_share"]
-    share = coarse_share(world.folder, grid, coarse_fill_days=WINDOW)
+    share = coarse_share(world.folder, _cells(grid), coarse_fill_days=WINDOW)
     assert share.days == tuple(day(n) for n in range(24))
     for tile in grid.tiles:
         for at, n in enumerate(FINE_DAYS):
@@ -383,7 +389,7 @@ def test_nothing_is_filled_beyond_the_end_of_the_coarse_record(tmp_path) -> None
     folder = make_inputs(folder=tmp_path, grid=grid, fine={day(2): world[2]}, coarse=coarse)
     axis = [day(n) for n in range(10)]
     ensure(folder / "coarse.zarr", "coarse", grid, axis, BANDS)
-    share = coarse_share(folder, grid, coarse_fill_days=3)
+    share = coarse_share(folder, _cells(grid), coarse_fill_days=3)
     np.testing.assert_array_equal(share.known[:, 0], [0, 0, 1, 1, 1, 1, 1, 0, 0, 0])
 
 
@@ -427,7 +433,7 @@ def test_a_season_of_clouds_is_produced_to_95_percent_between_its_references(tmp
     )
     tables = read_tables(folder / "fine.zarr")
     days, clear = tables.days, tables.arrays["clear_share"]
-    known = coarse_share(folder, grid, coarse_fill_days=8)
+    known = coarse_share(folder, _cells(grid), coarse_fill_days=8)
     made = total = 0
     for tile in grid.tiles:
         shares = dict(zip(days, clear[:, tile.index], strict=True))
