@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 HOUSE = {"catalogs", "flows", "model", "pipeline"}
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+MOST_TASKS = 50
+"""Rows of a plan that are printed; a large region has a hundred thousand."""
+
 out = Console()
 log = Console(stderr=True)
 
@@ -153,7 +156,10 @@ def plan(
 
     job = region_job(region)
     planned = _ingested_plan(job, workers)
-    table(out, planned.table())
+    tasks = planned.table()
+    table(out, tasks[:MOST_TASKS])
+    if len(tasks) > MOST_TASKS:
+        lines(out, (f"and {len(tasks) - MOST_TASKS} tasks more, all in {planned.path}",))
     lines(out, planned.lines())
     lines(out, expected.lines(items_of(job), job.search_end))
     if picture is not None:

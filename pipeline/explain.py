@@ -6,7 +6,7 @@ from itertools import groupby
 
 from pipeline.choose import Choice, MadeFrom, TileView, views
 from pipeline.ingest import open_inputs
-from pipeline.job import Job, JobError
+from pipeline.job import Job, JobError, PairRules
 from pipeline.pairs import Candidate, Gap, season
 from pipeline.recipe import Recipe
 from pipeline.survey import Survey
@@ -17,15 +17,26 @@ def explain_day(job: Job, day: date, *, tile: int | None = None) -> list[str]:
 
     Raises NotIngestedError, and JobError for a tile that is not there.
     """
-    tiles = job.grid.tiles
-    if tile is not None and not 0 <= tile < len(tiles):
-        raise JobError(f"there is no tile {tile}; {job.name} has the tiles 0 to {len(tiles) - 1}")
+    check_tile(job, tile)
     seen = tile_views(job)
-    if len(tiles) == 1:
+    if len(job.grid.tiles) == 1:
         tile = 0
+    beside = (
+        []
+        if job.start <= day <= job.end
+        else [f"{day} is no day of {job.name}, {job.start} to {job.end}; if it were:"]
+    )
     if tile is not None:
-        return list(_in_full(next(view for view in seen if view.tile.index == tile), day))
-    return list(_summed_up(list(seen), day))
+        view = next(view for view in seen if view.tile.index == tile)
+        return [*beside, *_in_full(view, day)]
+    return [*beside, *_summed_up(list(seen), day)]
+
+
+def check_tile(job: Job, tile: int | None) -> None:
+    """Raise JobError for a tile that is not there."""
+    last = len(job.grid.tiles) - 1
+    if tile is not None and not 0 <= tile <= last:
+        raise JobError(f"there is no tile {tile}; {job.name} has the tiles 0 to {last}")
 
 
 def tile_views(job: Job) -> Iterator[TileView]:
@@ -64,7 +75,7 @@ def _summed_up(seen: Sequence[TileView], day: date) -> Iterator[str]:
     yield f"{day}, {len(seen)} tiles:"
     for answer, group in sorted(groups.items(), key=lambda pair: -len(pair[1])):
         yield f"{len(group):5d}  {answer}"
-        yield f"       tiles {_spans([view.tile.index for view in group])}"
+        yield f"       tile{'s'[: len(group) > 1]} {_spans([view.tile.index for view in group])}"
         made_from = group[0].images.chosen(day)
         for word, side in (("before", made_from.before), ("after", made_from.after)):
             if side:
@@ -74,12 +85,14 @@ def _summed_up(seen: Sequence[TileView], day: date) -> Iterator[str]:
 
 def _ranges(group: Sequence[TileView], reference: date, day: date) -> str:
     found = [view.candidate(reference) for view in group]
-    clear = sorted(one.clear for one in found)
-    cost = sorted(one.cost(day) for one in found)
-    return (
-        f"{abs((reference - day).days)} days, {clear[0]:.0%} to {clear[-1]:.0%} clear, "
-        f"cost {cost[0]:.1f} to {cost[-1]:.1f}"
-    )
+    clear = _from_to([f"{share:.0%}" for share in sorted(one.clear for one in found)])
+    cost = _from_to([f"{days:.1f}" for days in sorted(one.cost(day) for one in found)])
+    away = abs((reference - day).days)
+    return f"{away} day{'s'[: away > 1]}, {clear} clear, cost {cost}"
+
+
+def _from_to(told: Sequence[str]) -> str:
+    return " to ".join(dict.fromkeys((told[0], told[-1])))
 
 
 def _in_full(view: TileView, day: date) -> Iterator[str]:
@@ -102,7 +115,7 @@ def _in_full(view: TileView, day: date) -> Iterator[str]:
         ("after", [one for one in near if one.day > day]),
     ):
         yield from _table(word, side, view, made_from, day)
-    yield "  cost in days of distance; the pair of least cost is taken (pipeline/pairs.py, Score)"
+    yield "  cost in days of distance; the least is taken, of a pair the sum (pipeline/pairs.py)"
 
 
 def _table(
@@ -145,14 +158,14 @@ def _cure(gap: Gap, view: TileView, day: date) -> str:
     match gap:
         case Gap.NO_COARSE:
             return "no coarse cell of the tile is known that day or near enough to fill it"
+        case Gap.NONE_BEFORE | Gap.NONE_AFTER if not fit:
+            return "of the references there is none at all; lower pairs.min_clear"
         case Gap.NONE_BEFORE:
-            first = f"the first is {fit[0]}" if fit else "there is none at all"
-            return f"of the references {first}; start the search earlier or lower pairs.min_clear"
+            return f"of the references the first is {fit[0]}; {_one_sided(rules, fit[0], day)}"
         case Gap.NONE_AFTER:
-            last = f"the last is {fit[-1]}" if fit else "there is none at all"
             return (
-                f"of the references {last}; wait for the next image, lower pairs.min_clear, or "
-                "fuse such days from one side with pairs.single_pair: mixed"
+                f"of the references the last is {fit[-1]}; wait for the next image, or "
+                f"{_one_sided(rules, fit[-1], day)}"
             )
         case Gap.TOO_FAR:
             before = max(other for other in fit if other < day)
@@ -163,6 +176,18 @@ def _cure(gap: Gap, view: TileView, day: date) -> str:
             )
         case Gap.OBSERVED:
             return f"at least {rules.min_clear:.0%} are clear and pairs.observed is skip"
+
+
+def _one_sided(rules: PairRules, reference: date, day: date) -> str:
+    if rules.single_pair == "ignore":
+        return (
+            "fuse such days from one side with pairs.single_pair: mixed, or lower pairs.min_clear"
+        )
+    away, reach = abs((reference - day).days), rules.max_span_days // 2
+    return (
+        f"lower pairs.min_clear: it is {away} days away, and a single reference may be {reach}, "
+        "half of pairs.max_span_days"
+    )
 
 
 def _spans(numbers: Iterable[int]) -> str:

@@ -175,13 +175,16 @@ class _DayView:
         return told
 
     def _references(self) -> str:
-        """Pairs of dates the tiles were fused from, the most used first."""
+        """Dates the tiles were fused from, the most used first."""
         before, after = (
             np.asarray(array_of(self.root, name)[self.at]).tolist()
             for name in ("ref_prev", "ref_next")
         )
-        pairs = Counter((b, a) for b, a in zip(before, after, strict=True) if a and b)
-        return ", ".join(f"{day_date(b)} to {day_date(a)}" for (b, a), _ in pairs.most_common())
+        used = Counter(pair for pair in zip(before, after, strict=True) if any(pair))
+        return ", ".join(
+            f"{day_date(b)} to {day_date(a)}" if b and a else f"{day_date(b or a)} alone"
+            for (b, a), _ in used.most_common()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

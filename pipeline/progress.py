@@ -192,9 +192,9 @@ class RunSummary:
         if self.fused.tile_days:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
             lines.append(
-                f"this run: {self.fused.tile_days} tile-days, {self.fused.fused_pixels} pixels "
-                f"fused, {self.fused.observed_pixels} observed, {self.fused.gap_pixels} not "
-                f"produced; {self.pixels_per_second:.0f} pixels a second; {shares}"
+                f"this run: {self.fused.tile_days} tile-days, {self.fused.fused_pixels:,} pixels "
+                f"fused, {self.fused.observed_pixels:,} observed, {self.fused.gap_pixels:,} not "
+                f"produced; {self.pixels_per_second:,.0f} pixels a second; {shares}"
             )
         if self.errors:
             causes = Counter(self.errors)

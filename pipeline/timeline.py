@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from pipeline.choose import Choice, TileView
 from pipeline.cube import daily
-from pipeline.explain import tile_views
+from pipeline.explain import check_tile, tile_views
 from pipeline.job import Job
 from pipeline.pairs import Gap
 
@@ -64,13 +64,16 @@ class _Days:
 def plan_picture(job: Job, out: Path, *, tile: int | None = None) -> Path:
     """Draw the plan of a job whose scenes were read.  Writes ``out`` (PNG) and returns it.
 
-    ``tile``: whose references are shown; by default the one with most days fused.  Raises
-    NotIngestedError.
+    ``tile``: whose references are shown; by default the one with most days fused, and of those
+    the one with most from both sides.  Raises NotIngestedError, and JobError for a tile that is
+    not there.
     """
+    check_tile(job, tile)
     seen = list(tile_views(job))
     found = [_of_tile(view) for view in seen]
-    fused = [int((kind <= 1).sum()) for kind, _, _ in found]
-    shown = int(np.argmax(fused)) if tile is None else tile
+    both, alone = (_KIND[name] for name in ("fused from both sides", "from one side alone"))
+    fused = [(int((kind <= alone).sum()), int((kind == both).sum())) for kind, _, _ in found]
+    shown = max(range(len(seen)), key=fused.__getitem__) if tile is None else tile
     plan = _Days(
         days=job.days,
         kind=np.stack([kind for kind, _, _ in found]),
@@ -206,7 +209,7 @@ def _pairs(axes: Axes, plan: _Days, view: TileView) -> None:
         axes.plot(*np.array(some or [(np.nan, 0)]).T, mark, color=colour, ms=size, zorder=3)
     axes.axhline(least, color="0.7", lw=0.8, ls=":")
     axes.set_ylim(-0.08, 1.08)
-    axes.set_yticks([0, least, 1], ["days", f"{least:.0%} clear", "100 % clear"], fontsize=9)
+    axes.set_yticks([0, least, 1], ["days", f"{least:.0%} clear", "100% clear"], fontsize=9)
     axes.set_ylabel(f"references\nof tile {view.tile.index}", rotation=0, ha="right", va="center")
 
 

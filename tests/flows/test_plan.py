@@ -75,3 +75,12 @@ def test_images_that_touch_only_the_box_of_a_region_are_not_planned_with(season:
     assert done.exit_code == 2
     assert "no usable item of fine" in done.stderr
     assert not region_job(region).inputs.exists()
+
+
+def test_a_long_plan_is_told_by_its_first_tasks(season: Season, monkeypatch) -> None:
+    box = season.grid.fine.geographic_extent.boundingbox
+    region = write_region(season, triangle(box.left, box.bottom, 0.005))
+    monkeypatch.setattr("flows.cli.MOST_TASKS", 1)
+    done = CliRunner().invoke(app, ["plan", str(region), "--workers", "1"])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"^and \d+ tasks more, all in .*plan\.json$", done.stdout, re.MULTILINE)

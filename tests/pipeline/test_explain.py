@@ -82,6 +82,14 @@ def test_a_gap_says_why_and_what_would_help(fine, target: int, reason: str) -> N
     assert reason in told(make_view(dict.fromkeys(fine, 1.0)), target)
 
 
+def test_a_cure_that_is_taken_already_is_not_told_again() -> None:
+    cure = "single_pair: mixed"
+    assert cure in told(make_view({10: 1.0}), 30)
+    text = told(make_view({10: 1.0}, single_pair="mixed"), 30)
+    assert cure not in text
+    assert "it is 20 days away, and a single reference may be 10" in text
+
+
 def test_one_side_alone_and_a_day_that_needs_no_fusion_are_told() -> None:
     alone = make_view({10: 1.0}, single_pair="mixed", horizon=12)
     assert outcome(alone, day(12)) == (
@@ -101,6 +109,7 @@ def test_tiles_are_told_together_by_their_answer() -> None:
     assert lines[1].split(maxsplit=1)[0] == "3"
     assert f"fused from {day(8)} and {day(12)}" in lines[1]
     assert lines[2].strip() == "tiles 0 to 1, 3"
+    assert "2 days, 100% clear, cost 2.0" in lines[3]
     assert "2 days, 60% to 90% clear" in lines[4]
     assert "not fused: no clear reference after" in lines[5]
     assert len(lines) <= 8

@@ -47,7 +47,9 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         arrays |= {"quality": word, "ref_age": np.full_like(word, 7, np.uint8)}
         write_block(path, arrays, days=[day(1)], y=tile.y, x=tile.x)
-        told = {"ref_prev": day_number(day(0)), "ref_next": day_number(day(9))}
+        # The last is fused from one side.
+        after = day(9) if tile.index < len(grid.tiles) - 1 else None
+        told = {"ref_prev": day_number(day(0)), "ref_next": day_number(after) if after else 0}
         write_tables(path, told | {"status": Status.FINAL}, days=[day(1)], tile=tile.index)
     write_tables(path, {"status": Status.NO_COARSE}, days=[day(1)], tile=0)
     for tile in grid.tiles:
@@ -105,7 +107,7 @@ def test_date_and_origin_are_in_its_tags(exported: Path) -> None:
     assert tags["DATE"] == "2023-05-02"
     assert tags["TIFFTAG_DATETIME"] == "2023:05:02 00:00:00"
     assert tags["TIFFTAG_IMAGEDESCRIPTION"] == "A farm, 2023-05-02"
-    assert tags["REFERENCES"] == "2023-05-01 to 2023-05-10"
+    assert tags["REFERENCES"] == "2023-05-01 to 2023-05-10, 2023-05-01 alone"
     assert tags["STATUS"] == "final 8, no_coarse 1"
     assert tags["LICENSE"] == "CC0-1.0"
 

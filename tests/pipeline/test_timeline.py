@@ -4,7 +4,7 @@ from matplotlib import image
 
 from pipeline.choose import views
 from pipeline.cube import Status
-from pipeline.job import PairRules
+from pipeline.job import JobError, PairRules
 from pipeline.timeline import KINDS, _of_tile, plan_picture
 from tests.pipeline.test_plan import fresh, known_until, make_recipe, make_survey
 from tests.synthetic import day
@@ -35,3 +35,9 @@ def test_a_plan_of_any_length_is_drawn(tmp_path, monkeypatch, start: int, end: i
     seen = image.imread(drawn)
     assert min(seen.shape[:2]) > 300
     assert len(np.unique(seen.reshape(-1, seen.shape[2]), axis=0)) > 20
+
+
+def test_the_tile_shown_must_be_there(tmp_path) -> None:
+    job = make_recipe().job
+    with pytest.raises(JobError, match="there is no tile 99; fields has the tiles 0 to"):
+        plan_picture(job, tmp_path / "plan.png", tile=99)
