@@ -20,7 +20,7 @@ from pipeline.coincidence import read_coincident
 from pipeline.corrections import Corrections, Measured
 from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError
-from pipeline.references import region_statistics
+from pipeline.statistics import region_statistics
 
 _FORMAT = 2
 """Raised when the code's own answer for the same inputs changes, so that cubes become stale."""

@@ -10,7 +10,7 @@ so that the whole image stands for the reference's date.  Where that fails too, 
 NaN and gets its reason in the quality word.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from model.block import COARSE_PAD, Block
 from model.coarse_fill import fillable
 from model.upsample import bilinear
-from pipeline.cf import FILL, SCALE, VALID_MAX, VALID_MIN
 from pipeline.corrections import AS_SEEN, Corrections
 from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_date, day_number
 from pipeline.grid import Grid, Tile
@@ -31,7 +30,6 @@ from pipeline.images import (
     FineImages,
     Float,
     Window,
-    array_of,
     day_axis,
     open_input,
     read_array,
@@ -45,10 +43,6 @@ _NEVER = -(10**6)
 _REASONS = {Gap.NO_COARSE: Quality.NO_COARSE, Gap.OBSERVED: Quality.SKIPPED}
 """Why a pixel is missing where there is no reference; of the other gaps the quality word says only
 that there is none."""
-
-_SPREAD_FLOOR = 0.01
-_SAMPLE = 200_000
-"""Pixels a band and day that the region's statistics look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,44 +152,6 @@ def coarse_share(inputs: Path, windows: Sequence[Window], *, coarse_fill_days: i
     return CoarseShare(days=tuple(map(day_date, days)), known=known, clear=clear)
 
 
-def region_statistics(
-    inputs: Path, bands: Sequence[str], *, without: Collection[date] = ()
-) -> tuple[Float, Float]:
-    """Median and interquartile range (at least 0.01) of the clear fine pixels, each (band,).
-
-    Taken over all days but those ``without``, from every n-th row and column.  They scale what
-    a network sees and must not move while a cube grows: keep them in the plan.  With no clear
-    pixel at all they are 0 and 1.
-    """
-    root = open_input(inputs, "fine")
-    height, width = array_of(root, "clear").shape[1:]
-    step = max(1, round((height * width / _SAMPLE) ** 0.5))
-    every = slice(None, None, step)
-    # Counts of each stored number: neither years nor a large region are ever held at once.
-    counts = np.zeros((len(bands), VALID_MAX - VALID_MIN + 1), np.int64)
-    for place, number in enumerate(day_axis(root)):
-        if day_date(number) in without:
-            continue
-        clear = read_array(root, "clear", (place, every, every)) != 0
-        for row, band in zip(counts, bands, strict=True) if clear.any() else ():
-            dn = read_array(root, band, (place, every, every))[clear]
-            row += np.bincount(dn[dn != FILL].astype(np.intp) - VALID_MIN, minlength=row.size)
-    if not counts.any(1).all():
-        return np.zeros(len(bands), np.float32), np.ones(len(bands), np.float32)
-    quartiles = np.array([[_quantile(row, share) for share in (0.25, 0.5, 0.75)] for row in counts])
-    spread = np.maximum(quartiles[:, 2] - quartiles[:, 0], _SPREAD_FLOOR)
-    return quartiles[:, 1].astype(np.float32), spread.astype(np.float32)
-
-
-def _quantile(counts: NDArray[np.int64], share: float) -> float:
-    """Of reflectance, from how often each stored number occurs; as ``np.quantile`` of them all."""
-    upto = np.cumsum(counts)
-    place = share * float(upto[-1] - 1)
-    low, high = np.searchsorted(upto, (np.floor(place), np.ceil(place)), side="right")
-    dn = low + (place - np.floor(place)) * (high - low) + VALID_MIN
-    return float(dn * SCALE)
-
-
 def read_block(
     inputs: Path,
     grid: Grid,
@@ -207,7 +163,7 @@ def read_block(
 ) -> BlockInputs:
     """Read and fill all that the days of ``where`` are made from.
 
-    ``centre`` and ``spread`` (band,) are the region's, see ``region_statistics``.  A day's
+    ``centre`` and ``spread`` (band,) are the region's, see ``pipeline.statistics``.  A day's
     answer does not depend on which other days are asked for with it.
     """
     tile = where.tile

@@ -33,7 +33,8 @@ from pipeline.executor import Executor, executor
 from pipeline.grid import Grid, Tile
 from pipeline.job import Job, JobError
 from pipeline.progress import OnProgress, Progress
-from pipeline.references import BlockAddress, read_block, region_statistics
+from pipeline.references import BlockAddress, read_block
+from pipeline.statistics import region_statistics
 from pipeline.triplet_dates import DateSplit, WindowDates, split_dates
 
 SPLITS = ("train", "validation", "test")

@@ -24,7 +24,8 @@ from pipeline.fuse import fuser_for
 from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError, Method
 from pipeline.recipe import Recipe, check_bands
-from pipeline.references import BlockAddress, BlockInputs, read_block, region_statistics
+from pipeline.references import BlockAddress, BlockInputs, read_block
+from pipeline.statistics import count, statistics_of
 from pipeline.survey import Survey
 
 COVERAGE = "in 90 %"
@@ -221,6 +222,7 @@ def _hold_outs(
     hide_days: Sequence[int],
 ) -> Iterator[_HoldOut]:
     halo = max(halo for _, _, halo in methods)
+    every = count(job.inputs, bands, survey.fine_days)
     for hidden_days in hide_days:
         for day in (day for day in survey.fine_days if job.start <= day <= job.end):
             hidden = {other for other in survey.fine_days if abs((other - day).days) <= hidden_days}
@@ -229,7 +231,7 @@ def _hold_outs(
             wanted = [address for address in addresses if seen[address.tile.index]]
             if not wanted:
                 continue
-            centre, spread = region_statistics(job.inputs, bands, without=hidden)
+            centre, spread = statistics_of(every - count(job.inputs, bands, hidden))
             corrections = Corrections.blind(job, bands, without=hidden)
             for address in wanted:
                 yield _HoldOut(

@@ -15,7 +15,6 @@ from pipeline.references import (
     BlockAddress,
     coarse_share,
     read_block,
-    region_statistics,
 )
 from pipeline.store import ensure, read_tables, write_block
 from tests.synthetic import day, make_clouds, make_coarse, make_grid, make_inputs, make_world
@@ -391,30 +390,6 @@ def test_nothing_is_filled_beyond_the_end_of_the_coarse_record(tmp_path) -> None
     ensure(folder / "coarse.zarr", "coarse", grid, axis, BANDS)
     share = coarse_share(folder, _cells(grid), coarse_fill_days=3)
     np.testing.assert_array_equal(share.known[:, 0], [0, 0, 1, 1, 1, 1, 1, 0, 0, 0])
-
-
-@pytest.mark.parametrize("without", [(), (3, 16)])
-def test_region_statistics_are_the_median_and_the_quartiles_of_clear_pixels(
-    tmp_path, without
-) -> None:
-    world = World(tmp_path, seed=6)
-    centre, spread = region_statistics(world.folder, BANDS, without=[day(n) for n in without])
-    kept = [image for n, image in world.fine.items() if n not in without]
-    for place in range(2):
-        values = np.concatenate([image[place].ravel() for image in kept])
-        low, middle, high = np.nanpercentile(values, (25, 50, 75))
-        assert centre[place] == pytest.approx(middle, abs=1e-6)
-        assert spread[place] == pytest.approx(high - low, abs=1e-6)
-
-
-def test_a_region_of_one_colour_has_a_spread_of_a_hundredth(tmp_path) -> None:
-    grid = make_grid()
-    image = np.full((2, *grid.shape), 0.3, np.float32)
-    coarse = {day(0): make_coarse(world=image, ratio=grid.ratio)}
-    folder = make_inputs(folder=tmp_path, grid=grid, fine={day(0): image}, coarse=coarse)
-    centre, spread = region_statistics(folder, BANDS)
-    np.testing.assert_allclose(centre, 0.3, atol=1e-6)
-    np.testing.assert_allclose(spread, 0.01, atol=1e-9)
 
 
 def test_a_season_of_clouds_is_produced_to_95_percent_between_its_references(tmp_path) -> None:
