@@ -1,6 +1,6 @@
 """What is done to the coarse images of a region when a block reads them, and what is flagged.
 
-Chosen in the region file, measured by ``pipeline.coincident``; the lines and the shift common to
+Chosen in the region file, measured by ``pipeline.compare``; the lines and the shift common to
 all days are frozen in the cube's first plan, so that new scenes do not make the old days stale.
 """
 

@@ -22,8 +22,8 @@ import numpy as np
 
 from catalogs import Role
 from pipeline import expected
-from pipeline.coincident import coincident_tasks, keep, measure_day
 from pipeline.collection import write_collection
+from pipeline.compare import compare_day, compare_tasks, keep
 from pipeline.cube import Status, day_number
 from pipeline.executor import Device, Executor, executor
 from pipeline.fuse import FuseReport, fuse_tile
@@ -139,7 +139,7 @@ def ingest(job: Job, ex: Executor, on_progress: OnProgress | None = None) -> Ing
 
 def _compare_sensors(job: Job, inputs: Inputs, ex: Executor) -> IngestSummary:
     """Measure what the days with both images tell, where that is not known yet."""
-    outcomes = list(ex.map(measure_day, coincident_tasks(job.inputs, inputs.grid, inputs.bands)))
+    outcomes = list(ex.map(compare_day, compare_tasks(job.inputs, inputs.grid, inputs.bands)))
     keep(job.inputs, [outcome.result for outcome in outcomes if outcome.result is not None])
     return IngestSummary(
         errors=tuple(str(outcome.error) for outcome in outcomes if outcome.result is None)

@@ -9,7 +9,7 @@ import pytest
 from model.block import COARSE_PAD
 from pipeline.calibration import Line
 from pipeline.coincidence import Coincidence, read_coincident, write_coincident
-from pipeline.coincident import coincident_tasks, keep, measure_day
+from pipeline.compare import compare_day, compare_tasks, keep
 from pipeline.corrections import AS_SEEN, Corrections, Measured, moved
 from pipeline.grid import Grid
 from pipeline.quality import Quality
@@ -163,17 +163,17 @@ def make_region(folder: Path, place: tuple[float, float]) -> tuple[Path, Grid]:
 
 def test_a_day_with_both_images_is_measured_once_and_again_when_read_anew(tmp_path: Path) -> None:
     inputs, grid = make_region(tmp_path, (1.5, 0.5))
-    (task,) = coincident_tasks(inputs, grid, BANDS)
-    found = measure_day(task)
+    (task,) = compare_tasks(inputs, grid, BANDS)
+    found = compare_day(task)
     assert found.shift is not None
     np.testing.assert_allclose((found.shift.y, found.shift.x), (1.5, 0.5), atol=0.15)
     assert found.misplaced
     assert all(line is not None for line in found.lines)
     keep(inputs, [found])
     assert read_coincident(inputs) == (found,)
-    assert coincident_tasks(inputs, grid, BANDS) == []
+    assert compare_tasks(inputs, grid, BANDS) == []
     write_tables(inputs / "fine.zarr", {"fingerprint": np.array([99], np.uint64)}, days=(day(1),))
-    assert [one.day for one in coincident_tasks(inputs, grid, BANDS)] == [day(1)]
+    assert [one.day for one in compare_tasks(inputs, grid, BANDS)] == [day(1)]
 
 
 def test_an_unmeasured_region_is_read_as_it_is() -> None:

@@ -32,7 +32,7 @@ LEVEL = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoincidentTask:
+class CompareTask:
     """The address of a day to be measured."""
 
     inputs: str
@@ -42,11 +42,11 @@ class CoincidentTask:
     images: str
 
 
-def coincident_tasks(inputs: Path, grid: Grid, bands: Sequence[str]) -> list[CoincidentTask]:
+def compare_tasks(inputs: Path, grid: Grid, bands: Sequence[str]) -> list[CompareTask]:
     """The days with both images that were not measured yet, or were read anew since."""
     known = {one.day: one.images for one in read_coincident(inputs)}
     return [
-        CoincidentTask(
+        CompareTask(
             inputs=str(inputs), grid=grid.to_dict(), bands=tuple(bands), day=day, images=images
         )
         for day, images in _coincident_days(inputs).items()
@@ -54,7 +54,7 @@ def coincident_tasks(inputs: Path, grid: Grid, bands: Sequence[str]) -> list[Coi
     ]
 
 
-def measure_day(task: CoincidentTask) -> Coincidence:
+def compare_day(task: CompareTask) -> Coincidence:
     """Read a day's images and measure."""
     pieces = _pieces(Path(task.inputs), Grid.from_dict(task.grid), task.bands, task.day)
     ratio = int(task.grid["ratio"])
