@@ -169,8 +169,11 @@ def freeze_inputs(folder: Path, inputs: Inputs) -> None:
         "coarse": inputs.coarse.to_dict(),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f"items.json.{os.getpid()}.tmp"
-    beside.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    beside = folder / "items.json.partial"  # one name: what a kill leaves is written over
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(known, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
     beside.replace(folder / "items.json")
 
 

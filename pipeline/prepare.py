@@ -68,7 +68,7 @@ def prepare(job: Job, *, refresh: bool = False, on_progress: OnProgress | None =
     else:
         # The statistics in it are those of a cube that is gone.
         plan_path(job).unlink(missing_ok=True)
-    if known is None or any(fingerprints(known, r) != fingerprints(wanted, r) for r in ROLES):
+    if known is None or _differ(known, wanted):
         freeze_inputs(job.inputs, wanted)
     expected.save(job.inputs, wanted, job.search_end)
     new, changed = zip(*(_lay_out(job, wanted, role) for role in ROLES), strict=True)
@@ -79,6 +79,13 @@ def prepare(job: Job, *, refresh: bool = False, on_progress: OnProgress | None =
         new_days=tuple(sorted(set().union(*new))),
         changed_days=tuple(sorted(set().union(*changed))),
     )
+
+
+def _differ(known: Inputs, wanted: Inputs) -> bool:
+    """In the images, or in what is told of the search: that of an old one is no news."""
+    if any(fingerprints(known, role) != fingerprints(wanted, role) for role in ROLES):
+        return True
+    return (known.fine.notes, known.coarse.notes) != (wanted.fine.notes, wanted.coarse.notes)
 
 
 def _find(job: Job, on_progress: OnProgress | None = None) -> Inputs:

@@ -127,6 +127,10 @@ def test_an_item_gone_for_good_is_skipped_and_no_day_waits_for_it(
         one.edit_region(skip=[name])
     assert run(season).ok
     assert f"left out: item {name}: the region file skips it" in "\n".join(run(season).lines())
+    season.edit_region(skip=[name, "none-of-this-id"])
+    listed = (season.job.inputs / "items.json").read_bytes()
+    assert run(season).ok
+    assert (season.job.inputs / "items.json").read_bytes() == listed
     assert run(at_once).ok
     assert_same(season, at_once)
     # The last days wait for what may follow the newest image.

@@ -140,6 +140,8 @@ def test_an_item_that_changed_since_the_last_run_is_named_with_what_changed(tmp_
     assert note.startswith(f"changed: item {items[2]['id']}: ")
     assert "https://host/again/" in note
     assert prepare(asked).changed_days == ()
+    # The next run has nothing to tell of it.
+    assert not [n for n in open_inputs(asked.inputs).coarse.notes if n.startswith("changed")]
 
 
 def test_a_search_tells_its_months_and_ends_with_all_of_them(tmp_path) -> None:
