@@ -14,7 +14,7 @@ from model.coarse_fill import fill_coarse
 from pipeline import local_store
 from pipeline.chunk_cache import read_day
 from pipeline.corrections import AS_SEEN, Corrections
-from pipeline.cube import day_date, day_number, unpack
+from pipeline.cube import HIGH_AEROSOL, day_date, day_number, unpack
 from pipeline.store import CubeError
 
 Window = tuple[slice, slice]
@@ -89,7 +89,7 @@ class CoarseImages:
         fill_days: int,
         corrections: Corrections = AS_SEEN,
     ) -> None:
-        self._clear = array_of(root, "clear")
+        self._clear, self._surface = array_of(root, "clear"), array_of(root, "surface")
         self._bands = [array_of(root, band) for band in bands]
         self._window = fill_days
         self._axis = day_axis(root)
@@ -117,6 +117,13 @@ class CoarseImages:
             for at in places
         ]
         return np.array(shares, np.float32)
+
+    def poor(self, day: date, cells: Window) -> Bool:
+        """(row, col) which of ``cells`` are of low quality; none on a day without an image."""
+        place = self._place.get(day_number(day))
+        if place is None:
+            return np.zeros([side.stop - side.start for side in cells], np.bool_)
+        return (read_day(self._surface, place, cells) & HIGH_AEROSOL) != 0
 
     def fill(self, days: Sequence[date]) -> None:
         """Make ``image`` ready for ``days``."""

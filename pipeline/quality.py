@@ -35,7 +35,8 @@ class Quality(IntFlag):
     WATER = 256
     SNOW = 512
     LOW_QUALITY = 1024
-    """High aerosol or low quality in an input that was used."""
+    """High aerosol or low quality in an input that was used: the pixel's fine images, or its
+    coarse cell that day or on a reference date."""
     MISREGISTRATION = 2048
     NO_REFERENCE = 4096
     """Not produced: no clear fine image near enough."""

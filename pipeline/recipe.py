@@ -22,7 +22,7 @@ from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError
 from pipeline.statistics import region_statistics
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised when the code's own answer for the same inputs changes, so that cubes become stale."""
 
 

@@ -228,6 +228,10 @@ def read_block(
         cloudy = np.stack(clouds) | cloud_before | cloud_after
         misplaced = [day_number(day) for day in corrections.misplaced]
         if_fused, if_missing, age = _words(block, before, after, cloudy, misplaced, core)
+        at = grid.coarse_window(tile.y, tile.x)
+        poor = np.stack([coarse.poor(day, at) for day in where.days])
+        poor |= coarse.poor(first[0], at) | coarse.poor(last[0], at)
+        if_fused |= flag(poor.repeat(grid.ratio, 1).repeat(grid.ratio, 2), Quality.LOW_QUALITY)
     return BlockInputs(
         days=where.days,
         core=core,

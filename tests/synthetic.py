@@ -76,20 +76,24 @@ def make_inputs(
     coarse: Mapping[date, Float],
     bands: Sequence[str] = ("red", "nir08"),
     surface: Mapping[date, NDArray[np.uint8]] | None = None,
+    coarse_surface: Mapping[date, NDArray[np.uint8]] | None = None,
 ) -> Path:
     """Write input cubes of (band, y, x) images, NaN cloudy; returns their folder.
 
     The coarse axis is made complete; its days without an image have fingerprint 0.
     """
-    for role, images in (("fine", fine), ("coarse", coarse)):
+    for role, images, told_of in (
+        ("fine", fine, surface),
+        ("coarse", coarse, coarse_surface),
+    ):
         path, days = folder / f"{role}.zarr", sorted(images)
         create_input(path, role, grid, days, bands)  # type: ignore[arg-type]
         values = np.stack([images[when] for when in days])
         clear = np.isfinite(values).all(1)
         packed, _ = pack(np.where(clear[:, None], values, np.nan))
         flags = np.zeros(clear.shape, np.uint8)
-        if role == "fine" and surface:
-            flags = np.stack([surface[when] for when in days])
+        if told_of:
+            flags = np.stack([told_of[when] for when in days])
         layers: dict[str, Any] = {band: packed[:, at] for at, band in enumerate(bands)}
         layers |= {"clear": clear.astype(np.uint8), "surface": flags}
         layers["source"] = clear.astype(np.uint16)

@@ -38,12 +38,18 @@ class World:
         sky = make_clouds(shape=coarse[:, 0].shape, clear=coarse_clear, size=2, seed=seed + 1)
         coarse = np.rint(coarse * 1e4).astype(np.float32) * np.float32(1e-4)
         self.coarse = np.where(sky[:, None], coarse, np.nan)
+        self.coarse_surface = np.random.default_rng(seed + 2).choice(
+            [0, 0, 0, WATER, HIGH_AEROSOL], self.coarse[:, 0].shape
+        )
         self.folder = make_inputs(
             folder=folder,
             grid=self.grid,
             fine={day(n): image for n, image in self.fine.items()},
             coarse={day(n): image for n, image in enumerate(self.coarse)},
             surface={day(n): self.surface[n].astype(np.uint8) for n in FINE_DAYS},
+            coarse_surface={
+                day(n): flags.astype(np.uint8) for n, flags in enumerate(self.coarse_surface)
+            },
         )
 
     def read(self, *, tile, days, before, after, halo=4, gap=None):
@@ -169,8 +175,9 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile, given) ->
                 bits |= Quality.REFERENCE_FILLED * gap_filled
                 bits |= Quality.WATER * bool(world.surface[nearer, y, x] & WATER)
                 bits |= Quality.SNOW * bool(world.surface[nearer, y, x] & SNOW)
-                surfaces = world.surface[[from_first, from_second], y, x]
-                bits |= Quality.LOW_QUALITY * bool((surfaces & HIGH_AEROSOL).any())
+                used = world.coarse_surface[[n, before[0], after[0]], *cell]
+                surfaces = [*world.surface[[from_first, from_second], y, x], *used]
+                bits |= Quality.LOW_QUALITY * bool(np.bitwise_or.reduce(surfaces) & HIGH_AEROSOL)
                 hidden = any(coarse[k][1][cell] for k in (n, before[0], after[0]))
                 bits |= Quality.COARSE_FILLED * hidden
                 assert Quality(int(inputs.if_fused[t][inner[1:]])) == bits
