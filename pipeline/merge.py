@@ -1,18 +1,21 @@
 """The items of the last run and those found now, as one list.
 
 What was read stays: a catalogue that forgets a scene, a shorter period, and a catalogue that has
-the same product in another form (COGs of bands, or one HDF file) take nothing away.
+the same product in another form (COGs of bands, or one HDF file) take nothing away.  Days of
+which nothing was read take what is found now: the old form may be where nobody answers any more.
 What the region file skips goes.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 
 import pystac
 
-from catalogs import CollectionSpec, by_name, difference, product_of, same_image
+from catalogs import CollectionSpec, Role, by_name, difference, product_of, same_image
 from pipeline.ingest import Collected, Inputs
 from pipeline.job import Job, JobError
+from pipeline.store import read_tables
 
 
 def merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
@@ -29,8 +32,8 @@ def merged(job: Job, known: Inputs, found: Inputs) -> Inputs:
     _check_products(job, "coarse", known.coarse, found.coarse)
     return replace(
         found,
-        fine=_merge(_without(known.fine, job.skip), found.fine),
-        coarse=_merge(_without(known.coarse, job.skip), found.coarse),
+        fine=_merge(_without(known.fine, job.skip), found.fine, _read(job, "fine")),
+        coarse=_merge(_without(known.coarse, job.skip), found.coarse, _read(job, "coarse")),
     )
 
 
@@ -53,10 +56,20 @@ def _product(spec: CollectionSpec) -> str:
     return product.name if product else spec.name
 
 
-def _merge(old: Collected, new: Collected) -> Collected:
+def _read(job: Job, role: Role) -> set[date]:
+    """Days of which anything was read."""
+    path = job.inputs / f"{role}.zarr"
+    if not path.exists():
+        return set()
+    tables = read_tables(path)
+    done = tables.arrays["done"].tolist()
+    return {day for day, tiles in zip(tables.days, done, strict=True) if any(tiles)}
+
+
+def _merge(old: Collected, new: Collected, read: set[date]) -> Collected:
     by_day = dict(old.by_day)
     for day, items in new.by_day.items():
-        before = by_day.get(day, ())
+        before = old.by_day[day] if day in read and day in old.by_day else ()
         by_day[day] = tuple(sorted((_kept(item, before) for item in items), key=lambda i: i.id))
     items = tuple(item for day in sorted(by_day) for item in by_day[day])
     specs: Mapping[str, CollectionSpec] = {**new.specs, **old.specs}

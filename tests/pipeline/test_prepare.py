@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.cube import WHOLLY
 from pipeline.grid import Grid
 from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError, Method, PairRules, Source
 from pipeline.prepare import prepare
 from pipeline.progress import Progress
+from pipeline.store import write_tables
 from tests.catalogs.distilled import SPHERE_WKT, cmr, landsat, modis
 
 DAYS = tuple(date(2023, 10, 4) + timedelta(days=k) for k in range(8))
@@ -84,6 +86,11 @@ def forms(job: Job) -> list[tuple[int, str]]:
     ]
 
 
+def read(job: Job, days: tuple[date, ...]) -> None:
+    """As if the coarse images of some days had been read."""
+    write_tables(job.inputs / "coarse.zarr", {"done": WHOLLY}, days=days, tile=0)
+
+
 COG, HDF = "modis-09ga-061", "MOD09GA_061"
 
 
@@ -95,16 +102,19 @@ def test_a_catalogue_with_another_form_of_the_product_goes_on_where_the_first_en
     asked = job(tmp_path, first)
     assert prepare(asked).coarse_items == 4
     assert {name for _, name in forms(asked)} == {COG}
+    read(asked, DAYS[:3])
 
     write(catalogue, landsat=[landsat()], MOD09GA_061=list(map(file_of_all, DAYS[2:])))
     second = prepare(asked)
-    # What was read as bands stays so, the new days are of the file of all; each has its table.
-    assert forms(asked) == [(k + 1, COG if k < 4 else HDF) for k in range(8)]
+    # What was read as bands stays so, the rest is of the file of all; each has its table.
+    assert forms(asked) == [(k + 1, COG if k < 3 else HDF) for k in range(8)]
     assert set(open_inputs(asked.inputs).coarse.specs) == {COG, HDF}
-    assert (second.changed_days, second.new_days) == ((), DAYS[4:])
+    assert (second.changed_days, second.new_days) == (DAYS[3:4], DAYS[4:])
 
+    read(asked, DAYS)
     write(catalogue, landsat=[landsat()], MOD09GA_061=list(map(bands, DAYS)))
     assert prepare(asked).changed_days == ()
+    assert forms(asked) == [(k + 1, COG if k < 3 else HDF) for k in range(8)]
 
 
 def test_a_newer_processing_takes_the_place_of_an_older_one_in_another_form(tmp_path) -> None:
@@ -112,6 +122,7 @@ def test_a_newer_processing_takes_the_place_of_an_older_one_in_another_form(tmp_
     first = write(catalogue, landsat=[landsat()], MOD09GA_061=list(map(bands, DAYS)))
     asked = job(tmp_path, first)
     prepare(asked)
+    read(asked, DAYS)
     newer = [file_of_all(DAYS[3], "2024100000000")]
     write(catalogue, landsat=[landsat()], MOD09GA_061=newer)
     assert prepare(asked).changed_days == (DAYS[3],)
