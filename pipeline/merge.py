@@ -15,6 +15,7 @@ import pystac
 from catalogs import CollectionSpec, Role, by_name, difference, product_of, same_image
 from pipeline.ingest import Collected, Inputs
 from pipeline.job import Job, JobError
+from pipeline.local_store import finish_swap
 from pipeline.store import read_tables
 
 
@@ -59,6 +60,7 @@ def _product(spec: CollectionSpec) -> str:
 def _read(job: Job, role: Role) -> set[date]:
     """Days of which anything was read."""
     path = job.inputs / f"{role}.zarr"
+    finish_swap(path)  # of a run that was killed
     if not path.exists():
         return set()
     tables = read_tables(path)
