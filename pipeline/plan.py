@@ -104,7 +104,7 @@ class Plan:
             shown.append(f"  and {len(tiles) - len(shown)} tiles more")
         raise StaleError(
             f"{len(self.stale)} finished tile-days of {self.recipe.job.cube} were made from other "
-            "images, settings or weights than this run's:\n" + "\n".join(shown) + "\n"
+            "images, settings, weights or code than this run's:\n" + "\n".join(shown) + "\n"
             "Nothing was changed. Run with --refresh to make them again, or give this run "
             "another cube path"
         )
