@@ -161,7 +161,7 @@ def plan(
     if len(tasks) > MOST_TASKS:
         lines(out, (f"and {len(tasks) - MOST_TASKS} tasks more, all in {planned.path}",))
     lines(out, planned.lines())
-    lines(out, expected.lines(items_of(job), job.search_end))
+    lines(out, expected.lines(items_of(job), job.end))
     if picture is not None:
         from pipeline.timeline import plan_picture
 

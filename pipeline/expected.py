@@ -42,6 +42,8 @@ class Day:
 def series(collected: Collected, end: date, today: date | None = None) -> list[Series]:
     """What should be there up to ``end`` or ``today`` less the product's usual latency.
 
+    ``end`` is a job's last target day: images after it may serve as references, but a catalogue
+    that has none of them lacks nothing.  Those that are there are counted all the same.
     Images without a known rhythm (your own data) are left out.
     """
     today = today or datetime.now(UTC).date()

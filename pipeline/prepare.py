@@ -70,7 +70,7 @@ def prepare(job: Job, *, refresh: bool = False, on_progress: OnProgress | None =
         plan_path(job).unlink(missing_ok=True)
     if known is None or _differ(known, wanted):
         freeze_inputs(job.inputs, wanted)
-    expected.save(job.inputs, wanted, job.search_end)
+    expected.save(job.inputs, wanted, job.end)
     new, changed = zip(*(_lay_out(job, wanted, role) for role in ROLES), strict=True)
     ensure(job.cube, "fused", job.grid, job.days, wanted.bands, sigma=card.sigma)
     return Prepared(

@@ -193,7 +193,7 @@ def publish(
     write_collection(job.cube)
     inputs = open_inputs(job.inputs)
     summary = _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
-    there = expected.lines(inputs, job.search_end)
+    there = expected.lines(inputs, job.end)
     return replace(summary, notes=(*there, *inputs.fine.notes, *inputs.coarse.notes))
 
 
