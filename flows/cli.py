@@ -3,19 +3,19 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from flows.arguments import Region, Workers
+from flows.look_cli import explain, export, mask, status
 from flows.sets_cli import sets
 from flows.sources_cli import sources
 from flows.weights_cli import ablate, weights
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from pipeline.job import Job
 
 HOUSE = {"catalogs", "flows", "model", "pipeline"}
@@ -65,14 +65,6 @@ app = typer.Typer(
 app.add_typer(weights, name="weights")
 app.add_typer(sets, name="sets")
 app.add_typer(sources, name="sources")
-
-Region = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region file.")]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        min=1, help="Worker processes; default: one a core, one a GPU.", show_default=False
-    ),
-]
 
 
 @app.callback()
@@ -168,95 +160,8 @@ def plan(
         lines(out, (f"picture: {plan_picture(job, picture, tile=tile)}",))
 
 
-@app.command()
-def explain(
-    region: Region,
-    day: Annotated[str, typer.Argument(metavar="DATE", help="A day, YYYY-MM-DD.")],
-    tile: Annotated[
-        int | None, typer.Option(min=0, help="One tile, with all candidates and their costs.")
-    ] = None,
-) -> None:
-    """Say why a day has the references it has, or none: all tiles by their answer, or one in full.
-
-    The candidates of a `--tile` stand in the order of their cost in days: their distance, what is
-    not clear, clear pixels near clouds, and another season; the pair of least cost is taken.
-    """
-    from flows.config import region_job
-    from flows.show import lines
-    from pipeline.explain import explain_day
-
-    wanted = _date(day)
-    lines(out, explain_day(region_job(region), wanted, tile=tile))
-
-
-@app.command()
-def mask(
-    region: Region,
-    day: Annotated[str, typer.Argument(metavar="DATE", help="A day, YYYY-MM-DD.")],
-    destination: Annotated[
-        Path, typer.Option("--out", help="Where the picture goes; default mask-DATE.png.")
-    ] = Path(),
-    coarse: Annotated[
-        bool, typer.Option("--coarse", help="The coarse image in place of the fine one.")
-    ] = False,
-) -> None:
-    """Draw a day's scene, and over it what is masked and why, with shares."""
-    from flows.config import region_job
-    from flows.show import lines, table
-    from pipeline.mask_picture import draw_mask
-    from pipeline.prepare import items_of
-
-    wanted = _date(day)
-    target = destination if destination != Path() else Path(f"mask-{wanted}.png")
-    role: Literal["fine", "coarse"] = "coarse" if coarse else "fine"
-    shares = draw_mask(items_of(region_job(region)), role, wanted, target)
-    table(out, [{"pixels": name, "share": share} for name, share in shares.items() if share])
-    lines(log, (f"picture: {target}",))
-
-
-@app.command()
-def status(cube: Annotated[Path, typer.Argument(metavar="CUBE", help="A .zarr folder.")]) -> None:
-    """Count what is in a cube: days, tile-days by status, gaps and their reasons."""
-    from flows.show import lines
-    from pipeline.run import cube_status
-
-    lines(out, cube_status(cube).lines())
-
-
-@app.command()
-def export(
-    cube: Annotated[Path, typer.Argument(metavar="CUBE", help="A .zarr folder.")],
-    day: Annotated[str, typer.Argument(metavar="DATE", help="A day, YYYY-MM-DD.")],
-    file: Annotated[Path, typer.Option("--out", metavar="FILE", help="The GeoTIFF to write.")],
-    bands: Annotated[
-        str | None, typer.Option(help="Some bands only, in this order, e.g. red,nir08.")
-    ] = None,
-    quality: Annotated[
-        bool, typer.Option("--quality", help="Also write FILE.quality.tif: quality and ref_age.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
-    ] = False,
-) -> None:
-    """Write a day as a cloud-optimised GeoTIFF, for QGIS.
-
-    Numbers are int16 with scale 0.0001 and nodata -9999 told in the file: QGIS shows reflectance
-    in natural colour. Tags tell the date, the references and what the cube was made from.
-    """
-    from flows.show import lines
-    from pipeline.export import export_day
-
-    done = export_day(
-        cube,
-        _date(day),
-        file,
-        bands=tuple(bands.split(",")) if bands else (),
-        quality=quality,
-        overwrite=overwrite,
-    )
-    tiles = ", ".join(f"{count} {name}" for name, count in sorted(done.status.items()))
-    lines(log, (f"{done.day}: {done.produced:.1%} of the region's pixels; tiles: {tiles}",))
-    lines(out, (f"{path}" for path in done.paths))
+for look in (explain, mask, status, export):
+    app.command()(look)
 
 
 @app.command()
@@ -403,15 +308,6 @@ def train_region(
 
 
 app.command()(ablate)
-
-
-def _date(text: str) -> "date":
-    from datetime import date
-
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no date; write it as 2023-05-24") from error
 
 
 def _ingested_plan(job: "Job", workers: int | None) -> Any:
