@@ -15,7 +15,7 @@ from pipeline.folder import catalog_folder
 from pipeline.run import run_job
 from pipeline.store import read_tables
 
-PRODUCED, OBSERVED, FUSED, NO_REFERENCE, NO_COARSE = 1, 2, 4, 4096, 8192
+PRODUCED, OBSERVED, FUSED, ONE_SIDED, NO_REFERENCE, NO_COARSE = 1, 2, 4, 16, 4096, 8192
 """Bits of ``quality``."""
 
 
@@ -92,14 +92,16 @@ def test_kranj_keeps_landsat_on_its_days_and_fuses_the_others(kranj: Made) -> No
         assert bool((kranj.cube[band].notnull() == made).all())
 
 
-def test_salton_sea_is_written_on_every_day_but_the_one_before_its_first_image(
+def test_salton_sea_is_written_on_every_day_from_one_side_before_its_first_image(
     salton: Made,
 ) -> None:
     assert salton.method == "anomaly"
     every = days_between(date(2020, 10, 1), date(2020, 12, 31))
     assert list(salton.status) == every
-    assert salton.days(Status.NONE_BEFORE) == every[:1]
-    assert salton.days(Status.PROVISIONAL, Status.FINAL) == every[1:]
+    assert salton.days(Status.PROVISIONAL, Status.FINAL) == every
+    one_sided = [when for when in every if ((salton.quality[when] & ONE_SIDED) != 0).any()]
+    assert one_sided[0] == every[0]
+    assert (salton.quality[every[0]] & FUSED != 0).mean() > 0.99
 
 
 def test_salton_sea_has_every_pixel_or_the_bit_that_tells_why_not(salton: Made) -> None:
