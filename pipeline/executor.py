@@ -25,10 +25,6 @@ _AHEAD = 3
 _SACRIFICED = 2
 """Workers that may die over a task before another death makes it an error."""
 
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""One process a core does the work; numpy's matrices are small, and threads that wait for each
-other made them a hundred times dearer on a busy machine."""
-
 _MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**30)}
 """Keep freed memory for the next layer of the network.
 
@@ -189,12 +185,12 @@ def _processes(stack: ExitStack, workers: int, cards: list[str]) -> _Crew:
         # One task a worker at a time, the others wait in the scheduler: those that sat beside
         # a task that kills its worker would be taken for killers too.
         "distributed.scheduler.worker-saturation": 1.0,
-        # A worker sets up its own logging as it starts, and would tell the terminal so.
+        # A worker sets up its own logging as it starts, and would tell the terminal so.  What dask
+        # itself sets stays: one thread for numpy, as one process a core does the work.
         "distributed.nanny.pre-spawn-environ": {
             **dask.config.get("distributed.nanny.pre-spawn-environ"),
             "DASK_LOGGING__DISTRIBUTED": "critical",
             **_MALLOC,
-            **_ONE_THREAD,
         },
     }
     with dask.config.set(settings):
