@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from model.block import Array
 from model.classical.naive import NaiveFuser, day_of
 from model.fuser import Fuser
+from model.metrics import changed
 from pipeline.bootstrap import BLOCK_M, BlockErrors, Interval, rmse_difference
 from pipeline.real_sets import Scene
 from pipeline.validate import Moments
 
 FLOOR = "anomaly"
-CHANGED_SHARE, CHANGED_LEAST = 0.1, 0.05
 
 
 class Bands(NamedTuple):
@@ -96,9 +96,7 @@ def scene_errors(scene: Scene, fusers: Mapping[str, Fuser]) -> dict[str, SceneEr
     scored = np.logical_and.reduce(finite)
     if not scored.any():
         return {}
-    change = np.abs(truth - day_of(scene.block, 0).linear).max(0)
-    large = scored & (change > CHANGED_LEAST)
-    large &= change >= np.quantile(change[scored], 1 - CHANGED_SHARE)
+    large = changed(truth, day_of(scene.block, 0).linear, scored=scored)
     block_px = max(round(BLOCK_M / scene.pixel_m), 1)
     return {
         name: SceneErrors(

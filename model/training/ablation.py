@@ -249,9 +249,9 @@ def _measured(
     image: NDArray[np.float64], truth: NDArray[np.float64], changed: NDArray[np.bool_]
 ) -> list[float]:
     """The metrics of an example, then squared error and number of its changed values."""
-    found = score(image, truth)
+    found = score(image, truth).means()
     error = (image - truth)[:, changed]
-    return [*(getattr(found, name) for name in METRICS), float((error**2).sum()), error.size]
+    return [*(found[name] for name in METRICS), float((error**2).sum()), error.size]
 
 
 def _averaged(each: Sequence[Sequence[float]]) -> dict[str, float]:
