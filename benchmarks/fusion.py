@@ -23,8 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import fastest, print_machine, random_block
 from model.card import PRECISIONS
+from model.diffusion import Levels
+from model.network_fuser import NetworkFuser
 from model.sastf.config import NetworkConfig
-from model.sastf.fuser import SastfFuser
 from model.sastf.network import Features, Network, References
 
 PAPER_STEPS = 50
@@ -85,7 +86,7 @@ class Runner:
         self.known = [way.tensor(image) for image in images]
         self.x = way.tensor(torch.rand(way.batch, config.bands, window, window))
         one = torch.ones(way.batch, device=way.device, dtype=way.dtype)
-        self.levels = (12.5 * one, 40 * one)
+        self.levels = Levels(12.5 * one, 40 * one, 39 * one)
         self.conditions = torch.rand(way.batch, 3, device=way.device, dtype=way.dtype)
         self.references = self.refs()
         self.features = self.day(self.references)
@@ -222,7 +223,7 @@ def compiled(width: int, window: int, way: Way, repeats: int) -> None:
 
 def tile(device: str, halo: int | None, repeats: int) -> None:
     """The default checkpoint on one day of a tile, and on its half as a second process has it."""
-    fuser = SastfFuser.load(None, device=device, steps=None, seed=0, samples=0)
+    fuser = NetworkFuser.load(None, device=device, steps=None, seed=0, samples=0)
     one = convolution(device)
     halo = -(-(fuser.halo if halo is None else halo) // 16) * 16
     geometry = f"windows of {fuser.window}, overlap {fuser.overlap}, halo {halo}"

@@ -19,10 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.common import DATA, print_machine
-from model.card import METHODS, locate, read_card
+from model.card import METHODS, NETWORKS, locate, method_of, read_card
 from model.classical.naive import NAIVE
 from model.fuser import Fuser, load_fuser
-from model.sastf.fuser import SastfFuser
+from model.network_fuser import NetworkFuser
 from pipeline.bootstrap import Interval
 from pipeline.real_sets import READERS, Scene, named_in, read_set
 from pipeline.scene_scores import Row, score
@@ -35,11 +35,12 @@ def main() -> None:
     fusers: dict[str, Fuser] = {name: load_fuser(name) for name in args.methods}
     cards = {}
     for folder in dict.fromkeys(args.checkpoint):
-        loaded = load_fuser("sa-stf", folder, device=args.device, steps=args.steps)
-        assert isinstance(loaded, SastfFuser)
-        name = f"sa-stf {folder}, {loaded.steps} steps"
+        card = read_card(locate(folder))
+        loaded = load_fuser(method_of(card), folder, device=args.device, steps=args.steps)
+        assert isinstance(loaded, NetworkFuser)
+        name = f"{loaded.name} {folder}, {loaded.steps} steps"
         fusers[name] = loaded if args.kappa is None else replace(loaded, kappa=args.kappa)
-        cards[name] = read_card(locate(folder))
+        cards[name] = card
     lines = []
     for name in args.sets:
         for line in _report(name, read_set(name, args.data), fusers, cards, by_band=args.by_band):
@@ -52,7 +53,9 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Score methods on real sets.")
     parser.add_argument("--sets", nargs="+", choices=tuple(READERS), default=tuple(READERS))
-    parser.add_argument("--methods", nargs="*", choices=METHODS[1:], default=tuple(NAIVE))
+    parser.add_argument(
+        "--methods", nargs="*", choices=METHODS[len(NETWORKS) :], default=tuple(NAIVE)
+    )
     parser.add_argument("--checkpoint", action="append", default=[], help="folder, or default")
     parser.add_argument("--steps", type=int, help="sampling steps; by default the card's")
     parser.add_argument("--kappa", type=float, help="share of the answer; by default the card's")
@@ -95,7 +98,7 @@ def _report(
 def _refusal(
     fuser: Fuser, name: str, bands: tuple[str, ...], card: Mapping[str, object]
 ) -> str | None:
-    assert isinstance(fuser, SastfFuser)
+    assert isinstance(fuser, NetworkFuser)
     if named_in(card, name):
         return f"its card names {name}, or a set of the same scene, in its training"
     fits = set(bands) <= set(fuser.bands) if fuser.slots else bands == fuser.bands

@@ -40,7 +40,7 @@ from model import checkpoint
 from model.block import Array
 from model.card import locate
 from model.diffusion import Denoiser, sample, sampling_steps, schedule_of
-from model.sastf.network import Network
+from model.network import FusionNetwork
 from model.spectra import WAVELENGTHS_M, octave_power
 from model.training.batch import Batch, collate, conditions_of, draw, view_of
 from model.training.example import Example
@@ -109,7 +109,7 @@ class Quality:
 class Sampler:
     """A checkpoint's network and sampler, with the two things a benchmark changes in it."""
 
-    network: Network
+    network: FusionNetwork
     card: dict[str, Any]
     device: torch.device
 
@@ -137,8 +137,7 @@ class Sampler:
         )
 
         def denoise(x: Tensor, t: int) -> Tensor:
-            a, b = (one.to(x.device).expand(len(x)) for one in schedule.levels(t))
-            return view.hide(network.denoise(x, features, (a, b), conditions))
+            return view.hide(network.denoise(x, features, schedule.levels(t, x), conditions))
 
         noise = view.hide(batch.noise)
         ways: dict[str, tuple[Denoiser, Tensor]] = {
@@ -155,7 +154,14 @@ class Sampler:
             walk, start = ways[way]
             began = time.perf_counter()
             answer = sample(
-                walk, view.start, start, sampling_steps(schedule.steps, steps), schedule
+                walk,
+                view.start,
+                start,
+                sampling_steps(schedule.steps, steps),
+                schedule,
+                eta=settings.get("eta", 0.0),
+                fresh=lambda t: view.hide(batch.fresh_noise(t)),
+                clamp=settings.get("clamp", False),
             )
             image = view.to_reflectance(torch.lerp(view.start, answer, settings["kappa"])).cpu()
             quality.seconds += time.perf_counter() - began

@@ -25,8 +25,8 @@ import numpy as np
 from benchmarks.common import DATA, print_machine
 from model.block import Array
 from model.card import locate, read_card
+from model.network_fuser import NetworkFuser
 from model.proper_scores import SHARE, Z90, coverage_by_decile, covered, crps, interval_score
-from model.sastf.fuser import SastfFuser
 from model.training.calibrate import Errors, Part, measure
 from model.training.mixed import InSlots
 from model.training.world_source import WorldSource
@@ -45,7 +45,7 @@ def main() -> None:
     print_machine()
     folder = locate(args.checkpoint)
     card = read_card(folder)
-    fuser = SastfFuser.load(
+    fuser = NetworkFuser.load(
         folder, device=args.device, steps=None, seed=args.seed, samples=args.samples
     )
     if fuser.calibration is None:
@@ -110,7 +110,7 @@ def _only(values: Array, names: Sequence[str]) -> Array:
     return kept
 
 
-def _real(fuser: SastfFuser, scenes: Sequence[Scene], ways: Sigmas) -> Iterator[str]:
+def _real(fuser: NetworkFuser, scenes: Sequence[Scene], ways: Sigmas) -> Iterator[str]:
     bands = scenes[0].bands
     fits = set(bands) <= set(fuser.bands) if fuser.slots else bands == fuser.bands
     yield f"\n## {scenes[0].set}: {', '.join(bands)}"
@@ -128,7 +128,7 @@ def _real(fuser: SastfFuser, scenes: Sequence[Scene], ways: Sigmas) -> Iterator[
         yield from _rows(values, error, bands, ways)
 
 
-def _scene(fuser: SastfFuser, scene: Scene) -> tuple[Array, Array]:
+def _scene(fuser: NetworkFuser, scene: Scene) -> tuple[Array, Array]:
     """Features (feature, band, pixel) and errors (band, pixel) where all is known."""
     fused = fuser.fuse(scene.block).reflectance[0]
     error = fused - scene.truth[0]

@@ -35,8 +35,8 @@ from benchmarks.common import DATA, print_machine
 from model.block import COARSE_PAD, Array, Block
 from model.classical.naive import NaiveFuser
 from model.frame import frame_of
-from model.sastf.fuser import SastfFuser
-from model.sastf.network import Network
+from model.network_fuser import NetworkFuser
+from model.networks import network_of
 from model.windows import plan_windows
 from model.worlds import draw
 from model.worlds.sensor import see_coarse
@@ -125,7 +125,7 @@ def main() -> None:
             )
 
 
-def load(checkpoint: str) -> SastfFuser:
+def load(checkpoint: str) -> NetworkFuser:
     """The fuser of a checkpoint; ``random`` has the default's shape and random weights.
 
     Its frame is ``anomaly``, which looks no further than three cells: ``guided`` weighs all cells
@@ -133,11 +133,11 @@ def load(checkpoint: str) -> SastfFuser:
     difference large.
     """
     folder = None if checkpoint == "random" else checkpoint
-    fuser = SastfFuser.load(folder, device="cpu", steps=None, seed=0, samples=0)
+    fuser = NetworkFuser.load(folder, device="cpu", steps=None, seed=0, samples=0)
     if checkpoint == "random":
         fuser = replace(
             fuser,
-            network=Network(fuser.network.config).eval(),
+            network=network_of(fuser.network.config).eval(),
             frame=frame_of("anomaly", contrast=fuser.network.config.contrast),
             upsample="smooth",
             sha="random",
@@ -259,7 +259,7 @@ def part(block: Block, y: slice, x: slice) -> Block:
 
 
 def fuse_whole(
-    fuser: SastfFuser, region: Block, window: int, overlap: int, steps: int, move: int
+    fuser: NetworkFuser, region: Block, window: int, overlap: int, steps: int, move: int
 ) -> Array:
     """A region as one block, the lattice moved against it along both axes."""
     row, col = region.origin
@@ -267,7 +267,7 @@ def fuse_whole(
     return replace(fuser, window=window, overlap=overlap, steps=steps).fuse(moved).reflectance[0]
 
 
-def fuse_tiled(fuser: SastfFuser, region: Block, tile: int, halo: int) -> Array:
+def fuse_tiled(fuser: NetworkFuser, region: Block, tile: int, halo: int) -> Array:
     """The region tile by tile, each with its halo in whole cells clipped to the region."""
     margin = -(-halo // region.ratio) * region.ratio
     answer = np.empty_like(region.fine_before)
@@ -301,7 +301,7 @@ class Jumps:
 
 
 def measure(
-    fuser: SastfFuser, region: Block, layout: Layout, whole_of: Callable[..., Array]
+    fuser: NetworkFuser, region: Block, layout: Layout, whole_of: Callable[..., Array]
 ) -> Jumps:
     """All borders of a scene together; ``whole_of`` remembers ``fuse_whole`` of it."""
     fuser = replace(fuser, window=layout.window, overlap=layout.overlap)

@@ -205,8 +205,8 @@ def validate(
     methods: Annotated[
         str,
         typer.Option(
-            help="Methods to score, by commas: sa-stf, guided, starfm, estarfm, fsdaf, fit-fc, "
-            "anomaly, linear ...; default: the file's own."
+            help="Methods to score, by commas: sa-stf, stfdiff, guided, starfm, estarfm, fsdaf, "
+            "fit-fc, anomaly, linear ...; default: the file's own."
         ),
     ] = "",
     hide_days: Annotated[
@@ -241,7 +241,8 @@ def train(
     config: Annotated[
         Path,
         typer.Argument(
-            metavar="CONFIG", help="A training file, or a shipped one: default, paper, quick."
+            metavar="CONFIG",
+            help="A training file, or a shipped one: default, paper, quick, stfdiff.",
         ),
     ],
     destination: Annotated[

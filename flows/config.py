@@ -130,10 +130,10 @@ class RegionConfig(_Section):
     """Where the daily cube goes, a ``.zarr`` folder; default ``<name>.zarr``."""
 
     method: str = "sa-stf"
-    """"sa-stf", or another of ``model.card.METHODS``: published, or naive."""
+    """"sa-stf", or another of ``model.card.METHODS``: "stfdiff", published, or naive."""
 
     checkpoint: str = "default"
-    """"default" (the weights that come with daily30) or a checkpoint folder."""
+    """"default" (the weights that come with daily30, of sa-stf) or a checkpoint folder."""
 
     steps: int | None = Field(default=None, ge=1)
     """Reverse steps of the sampler; None takes the checkpoint's own number."""

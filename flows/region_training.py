@@ -18,7 +18,7 @@ from flows.show import OnProgress, lines, progress
 from flows.train import run_config
 from flows.train_config import read_training
 from model.card import CARD, locate, read_card
-from model.sastf.config import NetworkConfig
+from model.networks import shape_of
 from model.training.config import DataConfig, SamplingConfig, ScheduleConfig, TrainConfig
 from model.training.scenes import TABLE, SceneSet, open_set
 from pipeline.executor import Executor, executor
@@ -171,13 +171,15 @@ def region_config(
     schedule = {"name": sampling["schedule"], "levels": sampling["levels"]}
     return replace(
         config,
-        network=NetworkConfig.from_dict(card["network"]),
+        network=shape_of(card),
         bands=bands,
         frame=card["frame"],
         schedule=ScheduleConfig(**schedule, sum_scale=sampling["sum_scale"]),
         sampling=SamplingConfig(
             steps=sampling["steps"],
             kappa=sampling["kappa"],
+            eta=sampling.get("eta", 0.0),
+            clamp=sampling.get("clamp", False),
             window_px=sampling["window_px"],
             overlap_px=sampling["overlap_px"],
             halo_px=sampling["halo_px"],

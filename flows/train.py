@@ -14,12 +14,12 @@ from rich.progress import Progress as Bars
 
 from flows.show import QUIET_SECONDS, lines, table
 from flows.train_config import read_training
+from model.card import NETWORKS
 from model.training.config import TrainConfig
 from model.training.distributed import ranks
 from model.training.run import OnProgress, TrainProgress
 from model.training.sources import describe, training_source, validation_sources
 from model.training.train import train
-from model.training.validation import NETWORK
 
 PLOT = "loss.png"
 SAID = ("linear", "anomaly")
@@ -128,6 +128,6 @@ def _epoch(event: TrainProgress) -> str:
     parts = [
         f"{row['set']}: {row['method']} {row['rmse']:.5f}"
         for row in event.scores
-        if row["method"] in (NETWORK, *SAID)
+        if row["method"] in (*NETWORKS, *SAID)
     ]
     return f"epoch {event.epoch + 1} of {event.epochs}, RMSE " + ", ".join(parts)

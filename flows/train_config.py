@@ -6,14 +6,17 @@ an error with the nearest one named.  Paths are relative to the file.
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flows.config import fault_text, read_yaml
 from model.card import DEFAULT_CHECKPOINT
+from model.networks import SHAPES
+from model.sastf.config import NetworkConfig
 from model.training.config import DataConfig, TrainConfig
 
 SHIPPED = Path(__file__).parent / "training"
@@ -24,10 +27,15 @@ class TrainFileError(ValueError):
     """A training file that cannot be used; the message names file, key, value and cure."""
 
 
-class _TrainFile(BaseModel):
+T = TypeVar("T")
+
+
+class _Closed(BaseModel, Generic[T]):
+    """A dataclass of which a file may not say more than its fields."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    training: TrainConfig
+    held: T
 
 
 def read_training(path: Path) -> TrainConfig:
@@ -50,13 +58,25 @@ def shipped(path: Path, folder: Path) -> Path:
 
 def training_of(content: dict[str, Any], path: Path) -> TrainConfig:
     """The configuration that a file at ``path`` would hold.  Raises TrainFileError."""
-    try:
-        config = _TrainFile.model_validate({"training": content}).training
-    except ValidationError as error:
-        faults = "; ".join(
-            fault_text({**fault, "loc": fault["loc"][1:]}, _keys_of) for fault in error.errors()
-        )
-        raise TrainFileError(f"{path}: {faults}") from error
+    content = dict(content)
+    method = content.pop("method", NetworkConfig.method)
+    if method not in SHAPES:
+        raise TrainFileError(f"{path}: no method {method!r} to train; known: {', '.join(SHAPES)}")
+    faults: list[str] = []
+
+    def checked(kind: Any, value: Any, above: Sequence[str]) -> Any:
+        try:
+            return _Closed[kind].model_validate({"held": value}).held
+        except ValidationError as error:
+            found = [{**fault, "loc": (*above, *fault["loc"][1:])} for fault in error.errors()]
+            faults.extend(fault_text(fault, partial(_keys_of, method)) for fault in found)
+
+    if "network" in content or method != NetworkConfig.method:
+        network = checked(SHAPES[method], content.pop("network", {}), ["network"])
+        content |= {"network": network} if network is not None else {}
+    config = checked(TrainConfig, content, [])
+    if faults:
+        raise TrainFileError(f"{path}: {'; '.join(faults)}")
     return _resolved(config, path.resolve().parent)
 
 
@@ -89,13 +109,15 @@ def _start(start: Path | None, base: Path) -> Path | None:
     return base / start.expanduser()
 
 
-def _keys_of(section: Sequence[str]) -> list[str]:
+def _keys_of(method: str, section: Sequence[str]) -> list[str]:
     """The keys that may stand in a section, such as ("optimiser",) or ("data", "0")."""
+    if list(section) == ["network"]:
+        return [field.name for field in fields(SHAPES[method])]
     kind: Any = TrainConfig
     for name in section:
         if not name.isdigit():
             kind = _dataclass_in(get_type_hints(kind)[name])
-    return [field.name for field in fields(kind)]
+    return [*(["method"] if not section else []), *(field.name for field in fields(kind))]
 
 
 def _dataclass_in(hint: Any) -> Any:

@@ -21,14 +21,17 @@ CLASSICAL_HALO: Mapping[str, int] = {"starfm": 25, "estarfm": 25, "fsdaf": 128, 
 """The published methods (``model.classical.peers``): fine pixels that each wants to see around a
 tile."""
 
-METHODS = ("sa-stf", "guided", *CLASSICAL_HALO, *NAIVE)
+NETWORKS = ("sa-stf", "stfdiff")
+"""The methods that need weights; those of the first come with daily30."""
+
+METHODS = (*NETWORKS, "guided", *CLASSICAL_HALO, *NAIVE)
 
 GUIDED_HALO = 64
 """Fine pixels that ``guided`` wants to see around a tile: four cells of 480 m, beyond which a
 cell's weight at the tile is below a hundredth."""
 
-FRAME_NAMES = ("reflectance", "normalised", "anomaly", "guided", "linear", "delta")
-SCHEDULE_NAMES = ("official", "rddm")
+FRAME_NAMES = ("reflectance", "plain", "normalised", "anomaly", "guided", "linear", "delta")
+SCHEDULE_NAMES = ("official", "rddm", "cosine")
 PRECISIONS = ("fp32", "bf16")
 """Of the network's convolutions and products.  The choice among references, frame and sampler are
 always float32."""
@@ -37,7 +40,9 @@ SAMPLING_KEYS = frozenset(
 )
 """What a card says of sampling.  ``sum_scale`` is None where the schedule has none; ``kappa`` is
 the share of the network's answer that is taken, the rest is where the diffusion starts.  It may
-also say ``precision``, one of ``PRECISIONS``; the first unless it does."""
+also say ``precision``, one of ``PRECISIONS``; the first unless it does; and, 0 and false unless it
+does, ``eta``, the share of the noise that each step draws anew, and ``clamp``, whether every answer
+of the network is kept in -1..1."""
 
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
@@ -80,12 +85,14 @@ def describe(
     seed: int = 0,
     samples: int = 1,
 ) -> MethodCard:
-    """The card of a method; for ``sa-stf`` of a checkpoint folder (None or "default": ours).
+    """The card of a method; for a network of a checkpoint folder (None or "default": ours, which
+    there is of ``sa-stf`` alone).
 
     ``samples`` of the diffusion: 0 states no sigma; 1 does where the card holds a calibration;
     more always do, and where the card holds none it is their plain standard deviation, which is
     far too small with a network that makes little of its noise.  Raises CheckpointError for an
-    unknown method, a folder that is no checkpoint, and samples the card is not calibrated for.
+    unknown method, a folder that is none of its checkpoints, and samples the card is not
+    calibrated for.
     """
     if method in NAIVE:
         return MethodCard(
@@ -104,10 +111,15 @@ def describe(
         return MethodCard(
             name=method, bands=None, slots=False, halo=GUIDED_HALO, sigma=False, sha="guided:1"
         )
-    if method != "sa-stf":
+    if method not in NETWORKS:
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
-    folder = locate(checkpoint)
+    folder = locate(checkpoint, method)
     card = read_card(folder)
+    if method_of(card) != method:
+        raise CheckpointError(
+            f"{folder} is a checkpoint of {method_of(card)}, and the method asked for is {method}; "
+            f"use method: {method_of(card)}, or a checkpoint of {method}"
+        )
     levels, own = card["sampling"]["levels"], card["sampling"]["steps"]
     if not 1 <= (steps or own) <= levels:
         raise CheckpointError(
@@ -116,7 +128,8 @@ def describe(
         )
     weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     slots = bool(card.get("slots", False))
-    computes = {key: card[key] for key in ("bands", "frame", "network", "sampling")}
+    said = ("method", "bands", "frame", "network", "sampling")
+    computes = {key: card[key] for key in said if key in card}
     computes["slots"] = slots
     calibration = calibration_of(folder, card, samples)
     sigma = samples > 1 or calibration is not None
@@ -154,9 +167,23 @@ def calibration_of(folder: Path, card: dict[str, Any], samples: int) -> Calibrat
         raise CheckpointError(f"{folder}: {error}") from error
 
 
-def locate(checkpoint: str | Path | None) -> Path:
-    """The folder of a checkpoint; None and "default" mean the one in this repository."""
+def method_of(card: Mapping[str, Any]) -> str:
+    """Which network a card is of; older cards, all of them of ``sa-stf``, do not say."""
+    return str(card.get("method", NETWORKS[0]))
+
+
+def locate(checkpoint: str | Path | None, method: str = NETWORKS[0]) -> Path:
+    """The folder of a checkpoint; None and "default" mean the one in this repository.
+
+    Raises CheckpointError where there is none of the ``method``.
+    """
     if checkpoint in (None, "default"):
+        if method != NETWORKS[0]:
+            raise CheckpointError(
+                f"no weights of {method} come with daily30. Train some, `daily30 train {method}` "
+                "(docs/training.md), and give their folder: checkpoint: "
+                f"training/{method}/best"
+            )
         return DEFAULT_CHECKPOINT
     return Path(str(checkpoint))
 
@@ -167,7 +194,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         if not (folder / name).is_file():
             raise CheckpointError(
                 f"{folder} is not a checkpoint: it has no {name}. Give a folder written by "
-                "`python -m model.training.train`, or leave checkpoint: default"
+                "`daily30 train`, or leave checkpoint: default"
             )
     try:
         card: dict[str, Any] = json.loads((folder / CARD).read_text())
@@ -198,6 +225,7 @@ def _check(path: Path, card: Any) -> None:
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
     for value, known, what in (
+        (method_of(card), NETWORKS, "method"),
         (card["frame"], FRAME_NAMES, "frame"),
         (card["sampling"]["schedule"], SCHEDULE_NAMES, "sampling.schedule"),
         (card["sampling"].get("precision", PRECISIONS[0]), PRECISIONS, "sampling.precision"),

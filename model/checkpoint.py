@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from model.card import CARD, WEIGHTS, CheckpointError, read_card
-from model.sastf.config import NetworkConfig
-from model.sastf.network import Network
+from model.network import FusionNetwork
+from model.networks import network_of, shape_of
 
 
 def save(
     folder: Path,
-    network: Network,
+    network: FusionNetwork,
     card: dict[str, Any],
     *,
     precision: Literal["float16", "float32"] = "float16",
@@ -31,7 +31,8 @@ def save(
     }
     # Beside their places first: a kill while the weights are written leaves the old pair.
     save_file(stored, folder / f"{WEIGHTS}.partial")
-    known = {**card, "precision": precision, "network": asdict(network.config)}
+    shape = {"method": network.config.method, "network": asdict(network.config)}
+    known = {**card, "precision": precision, **shape}
     text = json.dumps(known, indent=2)
     (folder / f"{CARD}.partial").write_text(text + "\n")
     for name in (WEIGHTS, CARD):
@@ -39,11 +40,11 @@ def save(
         (folder / f"{name}.partial").rename(folder / name)
 
 
-def load(folder: Path) -> tuple[Network, dict[str, Any]]:
+def load(folder: Path) -> tuple[FusionNetwork, dict[str, Any]]:
     """A network in float32 and its card.  Raises CheckpointError for what does not fit."""
     card = read_card(folder)
     try:
-        network = Network(NetworkConfig.from_dict(card["network"]))
+        network = network_of(shape_of(card))
         weights = load_file(folder / WEIGHTS)
         network.load_state_dict({name: value.float() for name, value in weights.items()})
     except (RuntimeError, TypeError, ValueError) as error:
@@ -54,8 +55,8 @@ def load(folder: Path) -> tuple[Network, dict[str, Any]]:
     return network.eval(), card
 
 
-def load_into(network: Network, folder: Path) -> list[str]:
-    """Start ``network`` from a checkpoint whose network was told less or had other parts.
+def load_into(network: FusionNetwork, folder: Path) -> list[str]:
+    """Start ``network`` from a checkpoint of its method that was told less or had other parts.
 
     Tensors are taken by name; those it has no place for are left.  Channels of the known images
     and conditions that the checkpoint did not know start with a weight of zero, so that the
@@ -63,11 +64,12 @@ def load_into(network: Network, folder: Path) -> list[str]:
     that are new or wider.  Raises CheckpointError for a tensor of another shape, or where the
     checkpoint was told something that ``network`` is not.
     """
-    was, now = NetworkConfig.from_dict(read_card(folder)["network"]), network.config
-    inputs = {
-        "image_encoder.stem.weight": (was.image_channels, now.image_channels),
-        "conditions.0.weight": (was.condition_inputs, now.condition_inputs),
-    }
+    was, now = shape_of(read_card(folder)), network.config
+    if was.method != now.method:
+        raise CheckpointError(
+            f"{folder} is a checkpoint of {was.method}, the network to be trained is {now.method}; "
+            "start from one of its own, or from nothing"
+        )
     stored = load_file(folder / WEIGHTS)
     new = []
     for name, value in network.state_dict().items():
@@ -76,7 +78,7 @@ def load_into(network: Network, folder: Path) -> list[str]:
             if name in ("conditions.2.weight", "conditions.2.bias"):
                 value.zero_()
             continue
-        had, wants = inputs.get(name, ((), ()))
+        had, wants = was.inputs.get(name, ()), now.inputs.get(name, ())
         if missing := [one for one in had if one not in wants]:
             raise CheckpointError(
                 f"the network of {folder} is given {', '.join(missing)}, which the one to be "

@@ -14,6 +14,7 @@ their t is our t - 1.)
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,20 @@ from torch import Tensor
 
 Denoiser = Callable[[Tensor, int], Tensor]
 """Predicts the fine image from ``x`` at step ``t``."""
+
+Fresh = Callable[[int], Tensor]
+"""Standard normal noise for the step that ends at level ``t_prev``; another for each."""
+
+
+class Levels(NamedTuple):
+    """A level of each sample as a network embeds it, (batch,) each."""
+
+    residual: Tensor
+    """T * alphabar_t"""
+    noise: Tensor
+    """T * betabar_t"""
+    number: Tensor
+    """t - 1, from 0 at the first noisy level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +54,15 @@ class Schedule:
         """T, the number of noisy levels."""
         return len(self.alpha) - 1
 
-    def levels(self, t: int | Tensor) -> tuple[Tensor, Tensor]:
-        """T * alphabar_t and T * betabar_t, as the network embeds them."""
-        t = torch.as_tensor(t)
-        return tuple(
-            torch.as_tensor(self.steps * values, dtype=torch.float32)[t]
-            for values in (self.alpha, self.beta)
-        )  # type: ignore[return-value]
+    def levels(self, t: int | Tensor, like: Tensor) -> Levels:
+        """Level ``t``, one number or one a sample, for a batch as ``like`` and on its device."""
+        at = torch.as_tensor(t).expand(len(like))
+        values = (
+            torch.as_tensor(self.steps * self.alpha, dtype=torch.float32)[at],
+            torch.as_tensor(self.steps * self.beta, dtype=torch.float32)[at],
+            (at - 1).float(),
+        )
+        return Levels(*(value.to(like.device) for value in values))
 
 
 def official(steps: int = 100) -> Schedule:
@@ -78,7 +95,28 @@ def rddm(steps: int = 100, sum_scale: float = 0.01) -> Schedule:
     )
 
 
-SCHEDULES: dict[str, Callable[..., Schedule]] = {"official": official, "rddm": rddm}
+def cosine(steps: int = 100) -> Schedule:
+    """STFDiff's: the cosine schedule of Nichol and Dhariwal (2021), to noise alone at the end.
+
+    x_t = sqrt(A_t) fine + sqrt(1 - A_t) noise is the residual diffusion of this module with
+    alphabar_t = 1 - sqrt(A_t), betabar_t = sqrt(1 - A_t), from a start of 0.
+    """
+    angle = (np.arange(steps + 1) / steps + 0.008) / 1.008 * np.pi / 2
+    signal = np.cos(angle) ** 2
+    kept = np.cumprod(1 - np.minimum(1 - signal[1:] / signal[:-1], 0.999))
+    return Schedule(
+        name="cosine",
+        alpha=np.concatenate([[0.0], 1 - np.sqrt(kept)]),
+        beta=np.concatenate([[0.0], np.sqrt(1 - kept)]),
+        start_noise=1.0,
+    )
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "official": official,
+    "rddm": rddm,
+    "cosine": cosine,
+}
 
 
 def schedule_of(name: str, levels: int, sum_scale: float | None) -> Schedule:
@@ -100,19 +138,32 @@ def degrade(
 
 
 def step_back(
-    x: Tensor, fine_hat: Tensor, coarse: Tensor, t: int, t_prev: int, schedule: Schedule
+    x: Tensor,
+    fine_hat: Tensor,
+    coarse: Tensor,
+    t: int,
+    t_prev: int,
+    schedule: Schedule,
+    *,
+    eta: float = 0.0,
+    fresh: Tensor | None = None,
 ) -> Tensor:
-    """Take one deterministic reverse step from ``t`` to ``t_prev`` (Eq. 4).
+    """Take a reverse step from ``t`` to ``t_prev``: deterministic (Eq. 4), or DDIM's of ``eta``.
 
     Exact when ``fine_hat`` is the true fine image: the result is then what ``degrade`` gives at
-    ``t_prev`` for the same noise.  The residual enters with a plus sign; the supplement prints a
-    minus in Eq. 4, against its own Eqs. 1-3.
+    ``t_prev``, for the same noise, or with ``eta`` for one of the same deviation in which some of
+    it is replaced by ``fresh`` noise; all that an ancestral step replaces at 1.  The residual
+    enters with a plus sign; the supplement prints a minus in Eq. 4, against its own Eqs. 1-3.
     """
     if t_prev == 0:
         return fine_hat
-    keep = float(schedule.beta[t_prev] / schedule.beta[t])
+    a, b = 1 - schedule.alpha, schedule.beta
+    keep = float(b[t_prev] / b[t])
+    replaced = eta**2 * (1 - float(a[t] / a[t_prev] * keep) ** 2)
+    keep *= (1 - replaced) ** 0.5
     residual = float(schedule.alpha[t_prev]) - keep * float(schedule.alpha[t])
-    return keep * x + (1 - keep) * fine_hat + residual * (coarse - fine_hat)
+    stepped = keep * x + (1 - keep) * fine_hat + residual * (coarse - fine_hat)
+    return stepped if fresh is None else stepped + float(b[t_prev]) * replaced**0.5 * fresh
 
 
 def sampling_steps(total: int, steps: int) -> list[tuple[int, int]]:
@@ -129,13 +180,25 @@ def sample(
     noise: Tensor,
     steps: list[tuple[int, int]],
     schedule: Schedule,
+    *,
+    eta: float = 0.0,
+    fresh: Fresh | None = None,
+    clamp: bool = False,
 ) -> Tensor:
     """Recover the fine image, from the coarse image and noise down to step 0.
 
-    The network is seen only through ``denoise`` and the noise is handed in, so the same loop
-    serves one window, a tiled block and a test's oracle.
+    The network is seen only through ``denoise`` and all noise is handed in, so the same loop
+    serves one window, a tiled block and a test's oracle.  ``fresh`` is asked where ``eta`` is not
+    0; ``clamp`` keeps every answer of the network in -1..1.
     """
     x = coarse + schedule.start_noise * noise
     for t, t_prev in steps:
-        x = step_back(x, denoise(x, t), coarse, t, t_prev, schedule)
+        clean = denoise(x, t)
+        if clamp:
+            clean = clean.clamp(-1, 1)
+        more = None
+        if eta and t_prev:
+            assert fresh is not None
+            more = fresh(t_prev)
+        x = step_back(x, clean, coarse, t, t_prev, schedule, eta=eta, fresh=more)
     return x

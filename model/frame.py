@@ -4,8 +4,9 @@ A frame says three things: what the network sees of the five known images, where
 starts, and how its answer becomes reflectance.  Network and sampler know nothing of it.
 
 ``reflectance``  The paper's: 2 r - 1, starting from the coarse image of the day.
-``normalised``   The same with the region's own scale, (r - centre) / spread, and a start that the
-                 fine sensor could have seen: the coarse image of the day plus what the fine
+``plain``        The same, starting from 0, that is from noise alone: STFDiff's.
+``normalised``   As the first with the region's own scale, (r - centre) / spread, and a start that
+                 the fine sensor could have seen: the coarse image of the day plus what the fine
                  references are above the coarse ones there, averaged over cells.
 Relative frames  The image relative to a first guess B, in units of the local expected change s:
                  r -> (r - B) / s.  The diffusion starts from 0, that is from B, so an untrained
@@ -46,7 +47,7 @@ class View(NamedTuple):
     """A window as the network sees it.  A band that is not present is 0 all over it."""
 
     known: Images
-    """(batch, channel, y, x), channels as in ``NetworkConfig.image_channels``."""
+    """(batch, channel, y, x), channels as in ``NetworkShape.image_channels``."""
     start: Tensor
     """Where the diffusion starts, (batch, band, y, x)."""
     base: Tensor
@@ -166,6 +167,11 @@ def _reflectance(window: _Window) -> Scaled:
     return half, half, 2 * window.images.coarse - 1
 
 
+def _plain(window: _Window) -> Scaled:
+    half = torch.full_like(window.images.coarse, 0.5)
+    return half, half, torch.zeros_like(half)
+
+
 def _normalised(window: _Window) -> Scaled:
     f0, c0, f2, c2, c1 = window.images
     base, scale = (one.expand_as(c1) for one in (window.centre, window.spread))
@@ -196,6 +202,7 @@ def _delta(window: _Window) -> Tensor:
 
 _SCALED: dict[str, Callable[[_Window], Scaled]] = {
     "reflectance": _reflectance,
+    "plain": _plain,
     "normalised": _normalised,
     "anomaly": _relative(lambda window: window.linear + window.anomaly),
     "guided": _relative(lambda window: window.linear + window.guided),
@@ -207,7 +214,7 @@ _SCALED: dict[str, Callable[[_Window], Scaled]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
     scaled: Callable[[_Window], Scaled]
-    of_the_paper: bool
+    of_the_papers: bool
     """The known images as 2 r - 1, else by the region's centre and spread."""
     contrast: bool
     guided: bool
@@ -234,7 +241,7 @@ class _Frame:
             ratio=ratio,
             known_guide=guide,
         )
-        middle, width = (0.5, 0.5) if self.of_the_paper else (window.centre, window.spread)
+        middle, width = (0.5, 0.5) if self.of_the_papers else (window.centre, window.spread)
         channels = [[torch.where(there, (image - middle) / width, 0.0)] for image in window.images]
         if self.contrast:
             change = window.guided if self.guided else window.anomaly
@@ -258,7 +265,7 @@ def frame_of(name: str, *, contrast: bool) -> Frame:
     """The frame a card names, for a network that sees contrasts or not."""
     return _Frame(
         scaled=_SCALED[name],
-        of_the_paper=name == "reflectance",
+        of_the_papers=name in ("reflectance", "plain"),
         contrast=contrast,
         guided=name == "guided",
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model.block import Block, Fused
-from model.card import CLASSICAL_HALO, METHODS, CheckpointError
+from model.card import CLASSICAL_HALO, METHODS, NETWORKS, CheckpointError
 from model.classical.naive import NAIVE, NaiveFuser
 
 
@@ -39,7 +39,7 @@ def load_fuser(
     seed: int = 0,
     samples: int = 1,
 ) -> Fuser:
-    """A method by name; ``sa-stf`` with a checkpoint folder (None or "default": ours).
+    """A method by name; a network with a checkpoint folder (None or "default": ours, of sa-stf).
 
     ``device``: "cpu", "cuda" or "auto", a GPU when there is one.  ``steps``: sampling steps,
     None for the card's.  ``samples``: draws of the diffusion; reflectance is the first one's, sigma
@@ -55,8 +55,10 @@ def load_fuser(
         from model.classical.guided import GuidedFuser
 
         return GuidedFuser()
-    if method != "sa-stf":
+    if method not in NETWORKS:
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
-    from model.sastf.fuser import SastfFuser  # torch takes two seconds to import
+    from model.network_fuser import NetworkFuser  # torch takes two seconds to import
 
-    return SastfFuser.load(checkpoint, device=device, steps=steps, seed=seed, samples=samples)
+    return NetworkFuser.load(
+        checkpoint, method=method, device=device, steps=steps, seed=seed, samples=samples
+    )

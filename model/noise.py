@@ -13,17 +13,26 @@ SQUARE = 64
 
 
 def noise_field(
-    seed: int, origin: tuple[int, int], bands: int, y: int, x: int, *, sample: int = 0
+    seed: int,
+    origin: tuple[int, int],
+    bands: int,
+    y: int,
+    x: int,
+    *,
+    sample: int = 0,
+    step: int = 0,
 ) -> Array:
     """Standard normal noise (band, y, x) at fine pixel ``origin`` (row, col) of the lattice.
 
-    ``sample`` counts draws of the same place, each a stream of its own.
+    ``sample`` counts draws of the same place, ``step`` the fresh noise of the steps of each (0:
+    where they start); each a stream of its own.
     """
     first = [at // SQUARE for at in origin]
     last = [(at + size - 1) // SQUARE for at, size in zip(origin, (y, x), strict=True)]
     rows = [
         np.concatenate(
-            [_square(seed, row, col, bands, sample) for col in range(first[1], last[1] + 1)], 2
+            [_square(seed, row, col, bands, sample, step) for col in range(first[1], last[1] + 1)],
+            2,
         )
         for row in range(first[0], last[0] + 1)
     ]
@@ -31,9 +40,10 @@ def noise_field(
     return np.concatenate(rows, 1)[:, top : top + y, left : left + x]
 
 
-def _square(seed: int, row: int, col: int, bands: int, sample: int) -> Array:
+def _square(seed: int, row: int, col: int, bands: int, sample: int, step: int) -> Array:
     place = (row % 2**32) << 32 | (col % 2**32)
-    # A square draws far fewer than 2^192 numbers, so samples never meet.
-    philox = np.random.Philox(key=(seed % 2**64) << 64 | place, counter=sample << 192)
+    # A square draws far fewer than 2^128 numbers, so steps and samples never meet.
+    stream = sample << 192 | step << 128
+    philox = np.random.Philox(key=(seed % 2**64) << 64 | place, counter=stream)
     generator = np.random.Generator(philox)
     return generator.standard_normal((bands, SQUARE, SQUARE), dtype=np.float32)

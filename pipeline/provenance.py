@@ -19,6 +19,7 @@ from pipeline.version import VERSION, commit, now, software
 _REFERENCES = {
     "sa-stf": "SA-STF: https://github.com/ZZZhangjinsong/SA-STF; residual diffusion: J. Liu et "
     "al., Residual Denoising Diffusion Models, CVPR 2024",
+    "stfdiff": "STFDiff: H. Huang et al., Information Fusion 2024; our own code and weights",
 }
 """By method; the others have none but the code."""
 

@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from model.card import CLASSICAL_HALO, METHODS, describe
+from model.card import CLASSICAL_HALO, METHODS, NETWORKS, describe
 from model.fuser import load_fuser
 from pipeline.choose import views
 from pipeline.chunk_cache import read_day
@@ -33,7 +33,7 @@ from pipeline.validate import Moments
 CLASSES = ("all", *LABELS)
 """All fused pixels, those under the flood, those cut within the past days: the truth's labels."""
 
-BASELINES = tuple(name for name in METHODS if name not in ("sa-stf", *CLASSICAL_HALO))
+BASELINES = tuple(name for name in METHODS if name not in (*NETWORKS, *CLASSICAL_HALO))
 """The published methods are left to ``validate``: each would take longer than the fusion itself."""
 
 

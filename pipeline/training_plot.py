@@ -10,7 +10,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-NETWORK = "sa-stf"
+from model.card import NETWORKS
+
 BASELINES = {"linear": "tab:gray", "anomaly": "tab:orange"}
 PARTS = ("reconstruction", "perceptual", "time", "consistency")
 """Parts of the loss, drawn where they are not 0."""
@@ -45,14 +46,16 @@ def _losses(axes: Axes, losses: pd.DataFrame) -> None:
 def _scores(axes: Axes, scores: pd.DataFrame) -> None:
     for number, (name, rows) in enumerate(scores.groupby("set", sort=False)):
         style = ("-", "--", ":", "-.")[number % 4]
-        for method, colour in {NETWORK: "tab:blue", **BASELINES}.items():
+        for method, colour in {**dict.fromkeys(NETWORKS, "tab:blue"), **BASELINES}.items():
             own = rows[rows["method"] == method]
+            if own.empty:  # the other network's
+                continue
             axes.plot(
                 own["step"],
                 own["rmse"],
                 color=colour,
                 linestyle=style,
-                marker="." if method == NETWORK else None,
+                marker="." if method in NETWORKS else None,
                 label=f"{method}, {name}",
             )
     axes.set(xlabel="step", ylabel="reflectance", title="Validation RMSE, mean of the bands")

@@ -13,6 +13,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from model.diffusion import Levels
+from model.network import FusionNetwork
 from model.sastf.blocks import ImageBlock, LevelEmbedding, PreBlock
 from model.sastf.config import NetworkConfig
 from model.sastf.encoders import Encoded, ImageEncoder, NoiseEncoder
@@ -68,7 +70,7 @@ class ShallowFusion(nn.Module):
         return self.merge(torch.cat(merged, dim=1))
 
 
-class Network(nn.Module):
+class Network(FusionNetwork):
     """f(x_t, alphabar_t, betabar_t | C1, C0, F0, C2, F2) -> the fine image at level t.
 
     A part that the configuration leaves out does not exist.
@@ -76,7 +78,7 @@ class Network(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config: NetworkConfig = config
         c, g = config.channels, config.groups
         self.image_encoder = ImageEncoder(config)
         self.shallow = nn.ModuleList(ShallowFusion(n, g) for n in c[:-1])
@@ -103,17 +105,21 @@ class Network(nn.Module):
                 nn.Linear(config.width, shifts),
             )
 
+    @property
+    def head(self) -> nn.Conv2d:
+        head = self.decoder.head[-1]
+        assert isinstance(head, nn.Conv2d)
+        return head
+
     def encode_references(
         self, fine_before: Tensor, coarse_before: Tensor, fine_after: Tensor, coarse_after: Tensor
     ) -> References:
-        """Encode both reference pairs; each (batch, channel, y, x)."""
         encode = self.image_encoder
         return References(
             encode(fine_before), encode(coarse_before), encode(fine_after), encode(coarse_after)
         )
 
     def encode(self, coarse: Tensor, references: References) -> Features:
-        """Fuse the target's coarse image (batch, channel, y, x) with the references."""
         target: Encoded = self.image_encoder(coarse)
         f0, c0, f2, c2 = references
         shallow = tuple(
@@ -145,22 +151,14 @@ class Network(nn.Module):
         )
 
     def denoise(
-        self,
-        x: Tensor,
-        features: Features,
-        levels: tuple[Tensor, Tensor],
-        conditions: Tensor | None,
+        self, x: Tensor, features: Features, levels: Levels, conditions: Tensor | None
     ) -> Tensor:
-        """Predict the clean image from ``x`` (batch, band, y, x) at a level of the schedule.
-
-        ``levels``: T * alphabar_t and T * betabar_t, (batch,) each; without diffusion they and
-        ``x`` are ignored.  ``conditions``: what ``model.sastf.conditions.condition_vector`` gives.
-        """
+        """As every network; without diffusion ``x`` and ``levels`` are ignored."""
         told = self.conditions(conditions) if self.config.conditions else None
         if not self.config.diffusion:
             return self.decoder(features.coarse, features.deep, features.shallow, told)
-        residual = self.residual_level(levels[0])
-        noise = self.noise_level(levels[1])
+        residual = self.residual_level(levels.residual)
+        noise = self.noise_level(levels.noise)
         if told is not None:
             shift = told.chunk(2, dim=1)
             residual, noise = residual + shift[0], noise + shift[1]

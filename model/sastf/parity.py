@@ -25,7 +25,7 @@ from torch import Tensor
 
 from model import checkpoint
 from model.card import CheckpointError
-from model.diffusion import Schedule, sample, sampling_steps, schedule_of
+from model.diffusion import Levels, Schedule, sample, sampling_steps, schedule_of
 from model.sastf.network import Features, Network
 
 TOLERANCE = 2e-4
@@ -63,6 +63,8 @@ def check_parity(
     that does not work in the paper's frame, ValueError for arrays that do not fit it.
     """
     network, card = checkpoint.load(folder)
+    if not isinstance(network, Network):
+        raise CheckpointError(f"{folder} is a checkpoint of {network.config.method}, not of sa-stf")
     sampling, config = card["sampling"], network.config
     more = [name for name in ("contrast", "filled", "conditions") if getattr(config, name)]
     if card["frame"] != "reflectance" or sampling["kappa"] != 1 or more:
@@ -102,8 +104,9 @@ def outputs(
     features = network.encode(start, references)
 
     def denoise(x: Tensor, a: float | Tensor, b: float | Tensor) -> Tensor:
-        levels = tuple(torch.as_tensor(v, dtype=dtype).expand(x.shape[0]) for v in (a, b))
-        return network.denoise(x, features, (levels[0], levels[1]), None)
+        a, b = (torch.as_tensor(v, dtype=dtype).expand(x.shape[0]) for v in (a, b))
+        # The number is not known, and this network does not read it.
+        return network.denoise(x, features, Levels(a, b, torch.full_like(a, torch.nan)), None)
 
     def at_level(x: Tensor, t: int) -> Tensor:
         # Not Schedule.levels, which rounds to float32.

@@ -23,7 +23,7 @@ from model import checkpoint
 from model.classical.naive import NAIVE
 from model.diffusion import schedule_of
 from model.metrics import score
-from model.sastf.network import Network
+from model.network import FusionNetwork
 from model.training.batch import collate, draw
 from model.training.config import TrainConfig
 from model.training.distributed import Ranks
@@ -212,7 +212,7 @@ def _trained_and_scored(
 
 @torch.inference_mode()
 def score_examples(
-    network: Network, source: Source, config: TrainConfig, device: torch.device
+    network: FusionNetwork, source: Source, config: TrainConfig, device: torch.device
 ) -> dict[str, dict[str, float]]:
     """Metrics of the network (under the name "") and of every naive method on held-out examples.
 
@@ -265,7 +265,7 @@ def _averaged(each: Sequence[Sequence[float]]) -> dict[str, float]:
     return {**dict(zip(METRICS, means, strict=True)), "rmse_changed": changed}
 
 
-def _size(network: Network) -> int:
+def _size(network: FusionNetwork) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 

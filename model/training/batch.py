@@ -1,7 +1,7 @@
 """A batch of examples as tensors, and as the network sees it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from model.block import Array
+from model.conditions import condition_vector
 from model.frame import Images, View, frame_of
-from model.sastf.conditions import condition_vector
-from model.sastf.config import NetworkConfig
+from model.shape import NetworkShape
 from model.training.example import Example
+
+PLAIN = ("ratio", "keys")
+"""Fields of a batch that are no tensors."""
 
 
 class Draws(NamedTuple):
@@ -25,12 +28,16 @@ class Draws(NamedTuple):
     """(6,) in [0, 1): which level, whether the last, whether from the network's own answer; the
     point spread's width, its aspect, its direction."""
 
+    key: tuple[int, ...]
+    """Seed, epoch and index, of which all this is a function."""
+
 
 def draw(seed: int, epoch: int, index: int, shape: tuple[int, ...]) -> Draws:
     """A pure function of its arguments: no state of a generator needs to be saved."""
-    rng = np.random.default_rng([seed, epoch, index])
+    key = (seed, epoch, index)
+    rng = np.random.default_rng(key)
     noise = rng.standard_normal(shape, np.float32)
-    return Draws(noise, rng.random(6, np.float32))
+    return Draws(noise, rng.random(6, np.float32), key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +54,16 @@ class Batch:
     ratio: tuple[int, ...]
     noise: Tensor
     uniform: Tensor
+    keys: tuple[tuple[int, ...], ...]
     """As in ``Draws``."""
+
+    def fresh_noise(self, step: int) -> Tensor:
+        """More noise, as ``noise`` is: another for each ``step`` of sampling from 1 on."""
+        drawn = [
+            np.random.default_rng([*key, step]).standard_normal(self.noise.shape[1:], np.float32)
+            for key in self.keys
+        ]
+        return torch.from_numpy(np.stack(drawn)).to(self.noise.device)
 
     @property
     def weight(self) -> Tensor:
@@ -68,26 +84,26 @@ class Batch:
         moved = {
             name: getattr(self, name).to(device, non_blocking=True)
             for name in self.__dataclass_fields__
-            if name not in ("images", "ratio", "uniform")
+            if name not in ("images", "uniform", *PLAIN)
         }
         images = Images(*(image.to(device, non_blocking=True) for image in self.images))
-        return type(self)(images=images, ratio=self.ratio, uniform=self.uniform, **moved)
+        return replace(self, images=images, **moved)
 
     def pin_memory(self) -> Self:
         """What torch's loader calls on CUDA machines, so that copies overlap with computing."""
         pinned = {
             name: getattr(self, name).pin_memory()
             for name in self.__dataclass_fields__
-            if name not in ("images", "ratio")
+            if name not in ("images", *PLAIN)
         }
         images = Images(*(image.pin_memory() for image in self.images))
-        return type(self)(images=images, ratio=self.ratio, **pinned)
+        return replace(self, images=images, **pinned)
 
 
 def collate(examples: Sequence[Example], draws: Sequence[Draws] | None = None) -> Batch:
     """Stack examples; without ``draws`` noise and uniform numbers are 0."""
     if draws is None:
-        draws = [Draws(np.zeros_like(one.truth), np.zeros(6, np.float32)) for one in examples]
+        draws = [Draws(np.zeros_like(one.truth), np.zeros(6, np.float32), ()) for one in examples]
 
     def stack(name: str) -> Tensor:
         return torch.from_numpy(np.stack([getattr(one, name) for one in examples]))
@@ -103,10 +119,11 @@ def collate(examples: Sequence[Example], draws: Sequence[Draws] | None = None) -
         ratio=tuple(one.ratio for one in examples),
         noise=torch.from_numpy(np.stack([one.noise for one in draws])),
         uniform=torch.from_numpy(np.stack([one.uniform for one in draws])),
+        keys=tuple(one.key for one in draws),
     )
 
 
-def view_of(batch: Batch, frame: str, config: NetworkConfig) -> View:
+def view_of(batch: Batch, frame: str, config: NetworkShape) -> View:
     """The network's view; examples of another ratio are viewed apart and put back in order."""
     how = frame_of(frame, contrast=config.contrast)
     ratios = sorted(set(batch.ratio))
@@ -144,7 +161,7 @@ def view_of(batch: Batch, frame: str, config: NetworkConfig) -> View:
     )
 
 
-def conditions_of(batch: Batch, config: NetworkConfig) -> Tensor | None:
+def conditions_of(batch: Batch, config: NetworkShape) -> Tensor | None:
     """What the network is told beside the images, (batch, n); None where it is told nothing."""
     before, target, after = batch.days.T
     ratio = torch.tensor(batch.ratio, device=batch.days.device)

@@ -10,8 +10,9 @@ interval holds on the other generator too; on those of the other generator nothi
 need be new.  benchmarks/uncertainty.py tells, there and on the real sets.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,9 @@ import torch
 from model.block import Array
 from model.card import locate, read_card, write_card
 from model.diffusion import sample, sampling_steps
+from model.network_fuser import NetworkFuser
 from model.noise import noise_field
 from model.proper_scores import SHARE, Z90, coverage_by_decile, covered, crps
-from model.sastf.fuser import SastfFuser
 from model.training.batch import collate, conditions_of, view_of
 from model.training.config import DataConfig
 from model.training.example import Example, Source
@@ -48,7 +49,7 @@ class Errors:
 
 
 @torch.inference_mode()
-def predict(fuser: SastfFuser, frame: str, example: Example) -> Array:
+def predict(fuser: NetworkFuser, frame: str, example: Example) -> Array:
     """(sample, band, y, x) reflectance of an example, the whole of it one window.
 
     As ``fuser.fuse`` gives of a block with the same images; 0 in absent bands.
@@ -61,15 +62,25 @@ def predict(fuser: SastfFuser, frame: str, example: Example) -> Array:
     conditions = conditions_of(batch, network.config)
 
     def denoise(x: torch.Tensor, t: int) -> torch.Tensor:
-        levels = [level.to(fuser.device).expand(1) for level in schedule.levels(t)]
-        return view.hide(network.denoise(x, seen, (levels[0], levels[1]), conditions))
+        return view.hide(network.denoise(x, seen, schedule.levels(t, x), conditions))
 
     answers = []
     for number in range(max(fuser.samples, 1)):
-        noise = noise_field(fuser.seed, (0, 0), *example.truth.shape, sample=number)
-        start = view.hide(torch.from_numpy(noise)[None].to(fuser.device))
-        steps = sampling_steps(schedule.steps, fuser.steps)
-        answer = sample(denoise, view.start, start, steps, schedule)
+        field = partial(noise_field, fuser.seed, (0, 0), *example.truth.shape, sample=number)
+
+        def fresh(t: int, field: Callable[..., Array] = field) -> torch.Tensor:
+            return view.hide(torch.from_numpy(field(step=t))[None].to(fuser.device))
+
+        answer = sample(
+            denoise,
+            view.start,
+            fresh(0),
+            sampling_steps(schedule.steps, fuser.steps),
+            schedule,
+            eta=fuser.eta,
+            fresh=fresh,
+            clamp=fuser.clamp,
+        )
         answers.append(view.to_reflectance(torch.lerp(view.start, answer, fuser.kappa))[0].cpu())
     return np.stack([answer.numpy() for answer in answers])
 
@@ -82,7 +93,7 @@ class Part:
     indices: range
 
 
-def measure(fuser: SastfFuser, frame: str, parts: Iterable[Part]) -> Errors:
+def measure(fuser: NetworkFuser, frame: str, parts: Iterable[Part]) -> Errors:
     """Features and errors of examples: ``PIXELS`` of each, at random where the truth is known."""
     taken = [
         pixels
@@ -103,7 +114,7 @@ def joined(parts: Sequence[Errors]) -> Errors:
     )
 
 
-def _pixels(fuser: SastfFuser, frame: str, example: Example, index: int) -> Errors | None:
+def _pixels(fuser: NetworkFuser, frame: str, example: Example, index: int) -> Errors | None:
     bands = np.flatnonzero(example.present)
     error = np.full_like(example.truth, np.nan)
     values = np.zeros((len(FEATURES), *example.truth.shape), np.float32)
@@ -202,7 +213,7 @@ def calibrate_checkpoint(
     if not (worlds or scenes):
         raise ValueError("nothing to calibrate on: give --worlds POOL, --scenes SET, or both")
     folder = locate(str(folder))
-    plain = SastfFuser.load(folder, device=device, steps=None, seed=seed, samples=0)
+    plain = NetworkFuser.load(folder, device=device, steps=None, seed=seed, samples=0)
     fuser = replace(plain, samples=samples)
     card = read_card(folder)
     halves: tuple[list[Part], list[Part]] = ([], [])

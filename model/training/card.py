@@ -53,6 +53,7 @@ def card_of(
         "scores": [{key: _rounded(value) for key, value in row.items()} for row in scores],
     }
     return {
+        "method": config.network.method,
         "name": config.name,
         "bands": list(bands),
         "slots": "bands" in config.network.conditions,
@@ -66,6 +67,9 @@ def card_of(
             "window_px": config.sampling.window_px,
             "overlap_px": config.sampling.overlap_px,
             "halo_px": config.sampling.halo_px,
+            # Only where they are asked for: cards of networks without them stay as they were.
+            **({"eta": config.sampling.eta} if config.sampling.eta else {}),
+            **({"clamp": True} if config.sampling.clamp else {}),
         },
         "training": [*history, stage],
     }

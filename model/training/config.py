@@ -12,6 +12,10 @@ from typing import Any, Literal
 
 from model.card import FRAME_NAMES, SCHEDULE_NAMES
 from model.sastf.config import NetworkConfig
+from model.shape import NetworkShape
+
+CLAMPED_FRAMES = ("reflectance", "plain")
+"""Frames in which reflectance of 0 to 1 is -1..1."""
 
 Augment = Literal["none", "flip", "eight"]
 
@@ -49,8 +53,8 @@ class ScheduleConfig:
     def __post_init__(self) -> None:
         if self.name not in SCHEDULE_NAMES:
             raise ValueError(f"has no schedule {self.name!r}; known: {', '.join(SCHEDULE_NAMES)}")
-        if self.sum_scale is not None and self.name == "official":
-            raise ValueError("has no sum_scale for the official schedule; leave it out")
+        if self.sum_scale is not None and self.name != "rddm":
+            raise ValueError(f"has no sum_scale for the {self.name} schedule; leave it out")
         _at_least(1, levels=self.levels)
 
 
@@ -61,12 +65,17 @@ class SamplingConfig:
     steps: int = 1
     kappa: float = 1.0
     """Share of the way from the start of the diffusion to the network's answer."""
+    eta: float = 0.0
+    """Share of the noise that each step draws anew: 0 none, 1 as much as an ancestral step."""
+    clamp: bool = False
+    """Keep every answer of the network in -1..1; for frames in which that is 0..1 reflectance."""
     window_px: int = 128
     overlap_px: int = 32
     halo_px: int = 16
 
     def __post_init__(self) -> None:
         _at_least(1, steps=self.steps)
+        _share(eta=self.eta)
         if self.window_px % 16:
             raise ValueError(f"needs window_px a multiple of 16, got {self.window_px}")
 
@@ -200,7 +209,8 @@ class TrainConfig:
     seed: int = 0
     bands: tuple[str, ...] | None = None
     """Slots of the network, by name; None: the bands of the data in the order they are met."""
-    network: NetworkConfig = NetworkConfig()  # noqa: RUF009 - frozen
+    network: NetworkShape = NetworkConfig()  # noqa: RUF009 - frozen
+    """Of sa-stf; in a YAML with ``method: stfdiff`` of that."""
     frame: str = "reflectance"
     schedule: ScheduleConfig = ScheduleConfig()
     sampling: SamplingConfig = SamplingConfig()
@@ -251,8 +261,13 @@ class TrainConfig:
                 f"needs save_every a multiple of log_every={self.log_every}, got "
                 f"{self.save_every}; use {-(-self.save_every // self.log_every) * self.log_every}"
             )
-        if self.loss.time_weight and not self.network.align:
+        if self.loss.time_weight and not self.network.aligns:
             raise ValueError("has a loss.time_weight but a network without align; use 0")
+        if self.sampling.clamp and self.frame not in CLAMPED_FRAMES:
+            raise ValueError(
+                f"has sampling.clamp, which the frame {self.frame!r} has no use for: its values go "
+                f"beyond -1..1; use false, or one of {', '.join(CLAMPED_FRAMES)}"
+            )
         _share(rollout=self.rollout)
         _multiple_of_16(self.patch_px)
 

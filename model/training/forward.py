@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from model.diffusion import Schedule, degrade
+from model.diffusion import Levels, Schedule, degrade
 from model.frame import View
-from model.sastf.network import Features, Network
+from model.network import Features, FusionNetwork
 from model.training.batch import Batch
 from model.training.config import TrainConfig
 
@@ -25,33 +25,28 @@ class Noisy:
     """Rows of the batch whose x_t is made from the network's own answer; on the CPU."""
     schedule: Schedule
 
-    def levels(self) -> tuple[Tensor, Tensor]:
+    def levels(self) -> Levels:
         """As the network embeds them, on its device."""
-        return self._levels(self.t)
+        return self.schedule.levels(self.t, self.truth)
 
-    def x(self, network: Network, features: Features, conditions: Tensor | None) -> Tensor:
+    def x(self, network: FusionNetwork, features: Features, conditions: Tensor | None) -> Tensor:
         """x_t of the truth, or of what the network answers at the last level as in sampling."""
         x = degrade(self.truth, self.view.start, self.noise, self.t, self.schedule)
         if not len(self.rolled):
             return x
         rows = self.rolled.to(x.device)
         start, noise = self.view.start[rows], self.noise[rows]
-        last = torch.full_like(self.rolled, self.schedule.steps)
         told = None if conditions is None else conditions[rows]
         with torch.no_grad():
             answer = network.denoise(
                 start + self.schedule.start_noise * noise,
                 features.rows(rows),
-                self._levels(last),
+                self.schedule.levels(self.schedule.steps, start),
                 told,
             ).float()
         answer = torch.where(self.view.present[rows], answer, 0.0)
         x[rows] = degrade(answer, start, noise, self.t[self.rolled], self.schedule)
         return x
-
-    def _levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = self.schedule.levels(t)
-        return a.to(self.truth.device), b.to(self.truth.device)
 
 
 def noisy_of(batch: Batch, view: View, config: TrainConfig, schedule: Schedule) -> Noisy:
@@ -73,7 +68,7 @@ def noisy_of(batch: Batch, view: View, config: TrainConfig, schedule: Schedule) 
 class Forward(nn.Module):
     """The network as one call, which is what DistributedDataParallel wraps."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: FusionNetwork) -> None:
         super().__init__()
         self.network = network
 

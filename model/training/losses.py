@@ -2,7 +2,7 @@
 
     reconstruction   L1 or Charbonnier of the fine image                      (paper: L1)
     perceptual       the same images in the features of VGG-16-BN             (paper: 0.01)
-    time             what each alignment makes of the coarse target's features (paper: to 1e-4)
+    time             what each alignment of sa-stf makes of the coarse target (paper: to 1e-4)
     consistency      coarse-scale means under a sampled point spread          (ours)
 
 Each is a mean over what is scored of an example, then over the examples of the batch: so the mean
@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from model.frame import View
-from model.sastf.network import Features
+from model.network import Features
+from model.sastf.network import Features as AlignedFeatures
 from model.training.batch import Batch
 from model.training.config import LossConfig
 
@@ -75,7 +76,12 @@ class Objective:
             if self.perceptual is not None
             else zero
         )
-        time = time_loss(features) if self.config.time_weight else zero
+        time = zero
+        if self.config.time_weight:
+            assert isinstance(
+                features, AlignedFeatures
+            )  # TrainConfig asks for a network that aligns
+            time = time_loss(features)
         consistency = zero
         if self.config.consistency:
             coarse, known = coarse_means(error, scored, batch)
@@ -106,12 +112,12 @@ def mean_of(values: Tensor, scored: Tensor) -> Tensor:
     return ((values * scored).flatten(1).sum(1) / count).mean()
 
 
-def time_loss(features: Features) -> Tensor:
+def time_loss(features: AlignedFeatures) -> Tensor:
     """Half the mean squared distance of either rebuilt coarse target from the target itself.
 
     The target is not detached, as in the authors' code: it may move towards what is rebuilt.
     """
-    assert features.coarse_rebuilt is not None  # TrainConfig asks for ``align``
+    assert features.coarse_rebuilt is not None
     target = features.coarse_attended.float()
     before, after = (rebuilt.float() for rebuilt in features.coarse_rebuilt)
     return 0.5 * (before - target).square().mean() + 0.5 * (after - target).square().mean()

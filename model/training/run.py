@@ -15,7 +15,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from model import checkpoint
 from model.card import read_card
 from model.diffusion import Schedule, schedule_of
-from model.sastf.network import Network
+from model.network import FusionNetwork
+from model.networks import network_of
 from model.training import log, state
 from model.training.batch import Batch, conditions_of, view_of
 from model.training.batches import Order
@@ -28,7 +29,7 @@ from model.training.losses import Losses, Objective
 from model.training.validation import relative_rmse, validate
 from model.training.vgg import load_perceptual
 
-ABSOLUTE_FRAMES = frozenset({"reflectance", "normalised"})
+ABSOLUTE_FRAMES = frozenset({"reflectance", "plain", "normalised"})
 """In all other frames 0 is a prediction: the head starts at 0, and an untrained network is it."""
 
 
@@ -63,8 +64,8 @@ class Run:
     bands: tuple[str, ...]
     order: Order
     schedule: Schedule
-    network: Network
-    average: Network | None
+    network: FusionNetwork
+    average: FusionNetwork | None
     forward: nn.Module
     objective: Objective
     optimiser: torch.optim.Adam
@@ -156,7 +157,7 @@ class Run:
         return self.config.epochs * self.order.steps
 
     @property
-    def chosen(self) -> Network:
+    def chosen(self) -> FusionNetwork:
         """What is validated and kept: the moving average, or the network where there is none."""
         return self.average or self.network
 
@@ -252,9 +253,10 @@ class Run:
         epoch = self.step // self.order.steps - 1
         scores = validate(self.chosen, validation, self.config, self.schedule, self.ranks)
         self.seconds += time.perf_counter() - began
-        better = relative_rmse(scores) < self.best if scores else True
+        reached = relative_rmse(scores, self.config.network.method) if scores else self.best
+        better = reached < self.best if scores else True
         if better and scores:
-            self.best, self.best_epoch, self.best_scores = relative_rmse(scores), epoch, scores
+            self.best, self.best_epoch, self.best_scores = reached, epoch, scores
         if not self.ranks.first:
             return
         for row in scores:
@@ -311,19 +313,17 @@ class Run:
         checkpoint.save(self.out / name, self.chosen, card)
 
 
-def _network_of(config: TrainConfig) -> tuple[Network, list[dict[str, Any]], tuple[str, ...]]:
+def _network_of(config: TrainConfig) -> tuple[FusionNetwork, list[dict[str, Any]], tuple[str, ...]]:
     """The network before the first step, the training it had before, and what is to be said."""
-    network = Network(config.network)
+    network = network_of(config.network)
     if config.start is not None:
         new = checkpoint.load_into(network, config.start)
         note = f"starts from {config.start}" + (f"; new: {', '.join(new)}" if new else "")
         return network, read_card(config.start).get("training", []), (note,)
     if config.frame not in ABSOLUTE_FRAMES:
-        head = network.decoder.head[-1]
-        assert isinstance(head, nn.Conv2d)
-        assert head.bias is not None
-        nn.init.zeros_(head.weight)
-        nn.init.zeros_(head.bias)
+        assert network.head.bias is not None
+        nn.init.zeros_(network.head.weight)
+        nn.init.zeros_(network.head.bias)
     return network, [], ()
 
 

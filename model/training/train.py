@@ -1,4 +1,4 @@
-"""Train an SA-STF network, by epochs, to the same curve however often it is interrupted.
+"""Train a network, by epochs, to the same curve however often it is interrupted.
 
     daily30 train CONFIG.yaml [--out DIR]
 

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from model.classical.naive import NAIVE
 from model.diffusion import Schedule, sample, sampling_steps
-from model.sastf.network import Network
+from model.network import FusionNetwork
 from model.training.batch import Batch, Draws, collate, conditions_of, draw, view_of
 from model.training.config import TrainConfig
 from model.training.distributed import Ranks
 from model.training.example import Source
 
-NETWORK = "sa-stf"
 CHANGED = 0.05
 """A pixel is changed where the truth is this far from ``linear`` in some band."""
 AT_ONCE = 8
@@ -27,7 +26,7 @@ Sums = NDArray[np.float64]
 
 @torch.inference_mode()
 def validate(
-    network: Network,
+    network: FusionNetwork,
     sets: Mapping[str, Source],
     config: TrainConfig,
     schedule: Schedule,
@@ -54,16 +53,16 @@ def validate(
             raise ValueError(f"the validation set {name} has no known truth in {count} examples")
         rows += [
             {"set": name, "method": method, "rmse": _rmse(*of[:2]), "rmse_changed": _rmse(*of[2:])}
-            for method, of in zip((NETWORK, *NAIVE), total, strict=True)
+            for method, of in zip((config.network.method, *NAIVE), total, strict=True)
         ]
     return rows
 
 
-def relative_rmse(rows: list[dict[str, Any]]) -> float:
-    """What a network is chosen by: RMSE over that of ``anomaly``, mean of the sets."""
+def relative_rmse(rows: list[dict[str, Any]], method: str) -> float:
+    """What the network of ``method`` is chosen by: RMSE over that of ``anomaly``, mean of sets."""
     by = {(row["set"], row["method"]): row["rmse"] for row in rows}
     names = {row["set"] for row in rows}
-    return float(np.mean([by[name, NETWORK] / by[name, "anomaly"] for name in sorted(names)]))
+    return float(np.mean([by[name, method] / by[name, "anomaly"] for name in sorted(names)]))
 
 
 def naive_images(batch: Batch) -> dict[str, Tensor]:
@@ -85,7 +84,7 @@ def naive_images(batch: Batch) -> dict[str, Tensor]:
 
 
 def _sums(
-    network: Network,
+    network: FusionNetwork,
     source: Source,
     indices: list[int],
     config: TrainConfig,
@@ -100,7 +99,7 @@ def _sums(
     batch = collate(examples, draws).to(ranks.device)
     naive = naive_images(batch)
     images = {
-        NETWORK: sampled(network, batch, config, schedule),
+        config.network.method: sampled(network, batch, config, schedule),
         **{method: naive[method] for method in NAIVE},
     }
     scored = batch.scored
@@ -114,7 +113,9 @@ def _sums(
     return list(torch.stack(sums, dim=1).cpu().numpy())
 
 
-def sampled(network: Network, batch: Batch, config: TrainConfig, schedule: Schedule) -> Tensor:
+def sampled(
+    network: FusionNetwork, batch: Batch, config: TrainConfig, schedule: Schedule
+) -> Tensor:
     """The network's reflectance, (batch, band, y, x), by the sampler of the configuration."""
     view = view_of(batch, config.frame, network.config)
     known = view.known
@@ -127,11 +128,18 @@ def sampled(network: Network, batch: Batch, config: TrainConfig, schedule: Sched
     conditions = conditions_of(batch, network.config)
 
     def denoise(x: Tensor, t: int) -> Tensor:
-        a, b = (one.to(x.device).expand(len(x)) for one in schedule.levels(t))
-        return view.hide(network.denoise(x, features, (a, b), conditions))
+        return view.hide(network.denoise(x, features, schedule.levels(t, x), conditions))
 
-    steps = sampling_steps(schedule.steps, config.sampling.steps)
-    answer = sample(denoise, view.start, view.hide(batch.noise), steps, schedule)
+    answer = sample(
+        denoise,
+        view.start,
+        view.hide(batch.noise),
+        sampling_steps(schedule.steps, config.sampling.steps),
+        schedule,
+        eta=config.sampling.eta,
+        fresh=lambda t: view.hide(batch.fresh_noise(t)),
+        clamp=config.sampling.clamp,
+    )
     return view.to_reflectance(torch.lerp(view.start, answer, config.sampling.kappa))
 
 

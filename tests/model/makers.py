@@ -7,8 +7,9 @@ import torch
 
 from model import checkpoint
 from model.block import COARSE_PAD, Block
-from model.sastf.config import Condition, NetworkConfig
+from model.sastf.config import NetworkConfig
 from model.sastf.network import Network
+from model.shape import Condition
 from model.uncertainty import FEATURES, PAIRED, Calibration
 
 BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")

@@ -36,7 +36,7 @@ from model.training.config import (
 )
 from model.training.distributed import Ranks
 from model.training.example import Example
-from model.training.validation import NETWORK, naive_images, validate
+from model.training.validation import naive_images, validate
 from tests.model.examples import Random, make_example, with_unknown
 
 CPU = torch.device("cpu")
@@ -229,5 +229,5 @@ def test_one_example_scores_as_in_validation() -> None:
     found = score_examples(network, source, config, CPU)
     rows = validate(network, {"held": source}, config, official(), ALONE)
     for row in rows:
-        name = "" if row["method"] == NETWORK else row["method"]
+        name = "" if row["method"] == "sa-stf" else row["method"]
         assert found[name]["rmse"] == pytest.approx(row["rmse"], rel=1e-5)

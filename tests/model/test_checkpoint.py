@@ -7,11 +7,12 @@ import torch
 
 from model import checkpoint
 from model.card import CheckpointError
+from model.diffusion import Levels
 from model.sastf.config import NetworkConfig
 from model.sastf.network import Network
 
 SHAPE = {"bands": 2, "width": 16, "groups": 16}
-LEVELS = (torch.tensor([12.5]), torch.tensor([40.25]))
+LEVELS = Levels(torch.tensor([12.5]), torch.tensor([40.25]), torch.tensor([39.0]))
 
 
 def stored(folder: Path, config: NetworkConfig) -> Network:

@@ -16,7 +16,7 @@ from model.card import (
     read_card,
 )
 from model.fuser import load_fuser
-from model.sastf.fuser import SastfFuser, reflect_to_multiple
+from model.network_fuser import NetworkFuser, reflect_to_multiple
 from pipeline.real_sets import READERS, named_in
 from tests.model.makers import BANDS, SAMPLING, make_block, write_checkpoint
 
@@ -58,7 +58,7 @@ def test_a_day_has_the_same_bytes_whatever_days_are_fused_with_it(trained: Path)
 
 def test_other_batches_and_threads_stay_within_a_count(trained: Path) -> None:
     fuser = load_fuser("sa-stf", trained)
-    assert isinstance(fuser, SastfFuser)
+    assert isinstance(fuser, NetworkFuser)
     block = make_block(y=112, x=144, days=(1, 2, 5, 6))
     one = fuser.fuse(block).reflectance
     four = replace(fuser, windows_at_once=4).fuse(block).reflectance
@@ -91,9 +91,12 @@ def test_what_the_card_says_of_the_images_is_part_of_the_identity(
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        ({"frame": "cubist"}, "no frame 'cubist'; there are reflectance, normalised, anomaly"),
+        (
+            {"frame": "cubist"},
+            "no frame 'cubist'; there are reflectance, plain, norm",
+        ),
         ({"sampling": {}}, r"lacks sampling\.halo_px, sampling\.kappa"),
-        ({"sampling": {**SAMPLING, "schedule": "cosine"}}, "no sampling.schedule 'cosine'"),
+        ({"sampling": {**SAMPLING, "schedule": "sine"}}, "no sampling.schedule 'sine'"),
         ({"sampling": {**SAMPLING, "precision": "fp8"}}, "no sampling.precision 'fp8'"),
         ({"sampling": {**SAMPLING, "steps": 0}}, "steps=0 is not between 1 and the 100 levels"),
     ],
@@ -128,7 +131,7 @@ def test_weights_cut_short_are_refused_before_anything_runs(
 def test_bfloat16_changes_little_of_the_networks_correction(trained: Path) -> None:
     block = make_block(days=(2,))
     fuser = load_fuser("sa-stf", trained)
-    assert isinstance(fuser, SastfFuser)
+    assert isinstance(fuser, NetworkFuser)
     start = load_fuser("anomaly").fuse(block).reflectance
     exact = fuser.fuse(block).reflectance
     half = replace(fuser, precision="bf16").fuse(block).reflectance
@@ -223,7 +226,7 @@ def test_any_of_its_bands_in_any_order_will_do_for_a_checkpoint_with_slots(
 def test_what_the_network_does_with_absent_bands_never_reaches_the_present(slotted: Path) -> None:
     block = make_block(y=48, x=48, days=(2,), bands=("green", "nir08"))
     fuser = load_fuser("sa-stf", slotted)
-    assert isinstance(fuser, SastfFuser)
+    assert isinstance(fuser, NetworkFuser)
     before = fuser.fuse(block).reflectance
     encoder, noisy = fuser.network.image_encoder.stem, fuser.network.noise_encoder.stem
     head = fuser.network.decoder.head[-1]
@@ -288,7 +291,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(
 def test_an_unknown_method_lists_those_there_are() -> None:
     for call in (describe, load_fuser):
         with pytest.raises(
-            CheckpointError, match="no method 'starfmm'; there are sa-stf, guided, starfm"
+            CheckpointError, match="no method 'starfmm'; there are sa-stf, stfdiff, guided, starfm"
         ):
             call("starfmm")
     assert METHODS[0] == "sa-stf"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.diffusion import official
+from model.diffusion import Levels, official
 from model.sastf.config import NetworkConfig
 from model.sastf.network import Network
 from model.sastf.parity import outputs
@@ -46,7 +46,7 @@ def test_references_encoded_once_serve_every_day_and_batch() -> None:
     network = Network(NetworkConfig(width=16, groups=16)).double().eval()
     f0, c0, f2, c2, one, two = torch.rand(6, 1, 6, 32, 48, dtype=torch.float64)
     references = network.encode_references(f0, c0, f2, c2)
-    levels = (torch.full((1,), 7.0).double(), torch.full((1,), 9.0).double())
+    levels = Levels(*torch.tensor([[7.0], [9.0], [4.0]]).double())
     alone = [
         network.denoise(f0, network.encode(day, references), levels, None) for day in (one, two)
     ]
@@ -54,7 +54,7 @@ def test_references_encoded_once_serve_every_day_and_batch() -> None:
     together = network.denoise(
         torch.cat([f0, f0]),
         network.encode(torch.cat([one, two]), network.encode_references(*pair)),
-        (levels[0].expand(2), levels[1].expand(2)),
+        Levels(*(level.expand(2) for level in levels)),
         None,
     )
     torch.testing.assert_close(together, torch.cat(alone))

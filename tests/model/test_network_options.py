@@ -8,14 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.sastf.conditions import condition_vector
+from model.conditions import condition_vector
+from model.diffusion import Levels
 from model.sastf.config import NetworkConfig
 from model.sastf.network import Features, Network
 from model.sastf.semantic_fusion import select_reference
 from model.sastf.temporal_alignment import CrossAttention
 
 SMALL = {"width": 8, "groups": 8}
-LEVELS = (torch.tensor([12.5]), torch.tensor([40.25]))
+LEVELS = Levels(torch.tensor([12.5]), torch.tensor([40.25]), torch.tensor([39.0]))
 
 
 def network_of(**options) -> Network:
@@ -30,7 +31,7 @@ def features_of(network: Network, images: Tensor) -> Features:
 
 @torch.inference_mode()
 def answer_of(network: Network, images: Tensor, conditions: Tensor | None = None) -> Tensor:
-    levels = [level.to(images) for level in LEVELS]
+    levels = Levels(*(level.to(images) for level in LEVELS))
     return network.denoise(images[0], features_of(network, images), levels, conditions)
 
 

@@ -9,8 +9,8 @@ import torch
 from model.block import Block
 from model.card import CheckpointError, describe, read_card, write_card
 from model.fuser import load_fuser
+from model.network_fuser import NetworkFuser
 from model.proper_scores import coverage_by_decile, covered
-from model.sastf.fuser import SastfFuser
 from model.training.calibrate import Errors, calibrate, calibrate_checkpoint, predict
 from model.training.example import Example
 from model.training.pool import make
@@ -37,9 +37,9 @@ def _keep_threads():
     torch.set_num_threads(threads)
 
 
-def load(folder: Path, samples: int = 1) -> SastfFuser:
+def load(folder: Path, samples: int = 1) -> NetworkFuser:
     fuser = load_fuser("sa-stf", folder, device="cpu", samples=samples)
-    assert isinstance(fuser, SastfFuser)
+    assert isinstance(fuser, NetworkFuser)
     return fuser
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from model.block import COARSE_PAD, Array, Block
 from model.diffusion import rddm, sample, sampling_steps
 from model.fuser import load_fuser
-from model.sastf.fuser import SastfFuser
+from model.network_fuser import NetworkFuser
 from model.windows import Window, cut, merged, plan_windows
 from tests.model.makers import make_block, write_checkpoint
 
@@ -103,14 +103,14 @@ def part(block: Block, y: slice, x: slice) -> Block:
 
 
 @pytest.fixture(scope="module")
-def fuser(tmp_path_factory: pytest.TempPathFactory) -> SastfFuser:
+def fuser(tmp_path_factory: pytest.TempPathFactory) -> NetworkFuser:
     """Windows of 48 pixels that share 16, random weights: a window's answer is its own."""
     made = load_fuser("sa-stf", write_checkpoint(tmp_path_factory.mktemp("w"), trained=True))
-    assert isinstance(made, SastfFuser)
+    assert isinstance(made, NetworkFuser)
     return replace(made, window=48, overlap=16, steps=1)
 
 
-def shared(fuser: SastfFuser, region: Block, tiles: tuple[slice, slice]) -> tuple[Array, Array]:
+def shared(fuser: NetworkFuser, region: Block, tiles: tuple[slice, slice]) -> tuple[Array, Array]:
     """The pixels that two blocks of a region, overlapping along x, both hold."""
     rows = slice(0, region.fine_before.shape[1])
     left, right = (fuser.fuse(part(region, rows, tile)).reflectance for tile in tiles)
@@ -119,7 +119,7 @@ def shared(fuser: SastfFuser, region: Block, tiles: tuple[slice, slice]) -> tupl
     ]
 
 
-def test_two_blocks_agree_where_both_hold_the_windows_whole(fuser: SastfFuser) -> None:
+def test_two_blocks_agree_where_both_hold_the_windows_whole(fuser: NetworkFuser) -> None:
     # On the lattice the blocks are 16..192 and 64..240 and the windows start every 32.  The frame
     # looks one and a half cells (24 pixels) around a pixel, so that of all windows 96..144 alone
     # is the same in both; its neighbours speak beside it from 128 on and up to 112.
@@ -131,7 +131,7 @@ def test_two_blocks_agree_where_both_hold_the_windows_whole(fuser: SastfFuser) -
 
 
 @pytest.mark.parametrize(("y", "x"), [(16, 16), (16, 96), (48, 64), (32, 48)])
-def test_regions_no_larger_than_a_window_are_fused_too(fuser: SastfFuser, y: int, x: int) -> None:
+def test_regions_no_larger_than_a_window_are_fused_too(fuser: NetworkFuser, y: int, x: int) -> None:
     assert np.isfinite(
         fuser.fuse(make_block(y=y, x=x, days=(2,), origin=(-48, 16))).reflectance
     ).all()

@@ -1,9 +1,10 @@
-"""SA-STF behind the model's door: a block of reflectance in, a block of reflectance out."""
+"""A network behind the model's door: a block of reflectance in, a block of reflectance out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -11,13 +12,13 @@ from torch import Tensor
 
 from model import checkpoint as checkpoints
 from model.block import Array, Block, Bool, Fused
-from model.card import PRECISIONS, calibration_of, describe, locate
+from model.card import PRECISIONS, calibration_of, describe, locate, method_of, read_card
+from model.conditions import condition_vector
 from model.diffusion import Schedule, sample, sampling_steps, schedule_of
 from model.frame import Frame, Images, View, frame_of
 from model.guided import Guide
+from model.network import Features, FusionNetwork
 from model.noise import noise_field
-from model.sastf.conditions import condition_vector
-from model.sastf.network import Features, Network, References
 from model.uncertainty import Calibration, KnownDay, features
 from model.upsample import UPSAMPLE, fill_nearest, upsampling_of
 from model.windows import cut, merged, plan_windows
@@ -33,8 +34,8 @@ a batch of another size rounds otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SastfFuser:
-    """A ``model.Fuser`` that samples an SA-STF network."""
+class NetworkFuser:
+    """A ``model.Fuser`` that samples a network."""
 
     name: str
     bands: tuple[str, ...]
@@ -42,7 +43,7 @@ class SastfFuser:
     """Whether any of ``bands`` will do, by name; else a block holds all of them in their order."""
     halo: int
     sha: str
-    network: Network
+    network: FusionNetwork
     frame: Frame
     upsample: str
     """How coarse cells come to the fine grid, a key of ``model.upsample.UPSAMPLE``."""
@@ -50,6 +51,10 @@ class SastfFuser:
     steps: int
     kappa: float
     """Share of the way from the start of the diffusion to the network's answer."""
+    eta: float
+    """Share of the noise that each step draws anew."""
+    clamp: bool
+    """Whether every answer of the network is kept in -1..1."""
     window: int
     overlap: int
     precision: str
@@ -67,13 +72,15 @@ class SastfFuser:
         cls,
         checkpoint: str | Path | None,
         *,
+        method: str | None = None,
         device: str,
         steps: int | None,
         seed: int,
         samples: int,
     ) -> Self:
-        """Read a checkpoint; see ``model.fuser.load_fuser``."""
-        card = describe("sa-stf", checkpoint, steps=steps, seed=seed, samples=samples)
+        """Read a checkpoint, of any method if None; see ``model.fuser.load_fuser``."""
+        method = method or method_of(read_card(locate(checkpoint)))
+        card = describe(method, checkpoint, steps=steps, seed=seed, samples=samples)
         network, full = checkpoints.load(locate(checkpoint))
         where = torch.device(
             device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
@@ -94,6 +101,8 @@ class SastfFuser:
             schedule=schedule_of(sampling["schedule"], sampling["levels"], sampling["sum_scale"]),
             steps=steps or sampling["steps"],
             kappa=sampling["kappa"],
+            eta=sampling.get("eta", 0.0),
+            clamp=sampling.get("clamp", False),
             window=sampling["window_px"],
             overlap=sampling["overlap_px"],
             precision=sampling.get("precision", PRECISIONS[0]),
@@ -136,12 +145,13 @@ class SastfFuser:
             windows[first : first + self.windows_at_once]
             for first in range(0, len(windows), self.windows_at_once)
         ]
-        noises = [
-            noise_field(self.seed, block.origin, *block.fine_before.shape, sample=number)
+        fields = [
+            partial(noise_field, self.seed, block.origin, *block.fine_before.shape, sample=number)
             for number in range(max(self.samples, 1))
         ]
+        noises = [field() for field in fields]
         steps = sampling_steps(self.schedule.steps, self.steps)
-        references: list[References] = []
+        references: list[Any] = []
         guide: Guide | None = None
         fused = np.empty(asked.shape, np.float32)
         sigma = np.empty_like(fused) if self.samples > 1 or self.calibration else None
@@ -163,9 +173,17 @@ class SastfFuser:
             conditions = self._conditions(block, day, present)
             denoise = partial(self._denoise, view, features, conditions)
             images_of_day = []
-            for noise in noises:
-                hidden = view.hide(self._to_device(noise))
-                answer = sample(merged(denoise, groups), view.start, hidden, steps, self.schedule)
+            for noise, field in zip(noises, fields, strict=True):
+                answer = sample(
+                    merged(denoise, groups),
+                    view.start,
+                    view.hide(self._to_device(noise)),
+                    steps,
+                    self.schedule,
+                    eta=self.eta,
+                    fresh=partial(self._fresh, view, field),
+                    clamp=self.clamp,
+                )
                 image = view.to_reflectance(torch.lerp(view.start, answer, self.kappa))
                 inside = image[0, answered, : block.shape[2], : block.shape[3]]
                 images_of_day.append(inside.cpu().numpy())
@@ -231,13 +249,16 @@ class SastfFuser:
         t: int,
         group: int,
     ) -> Tensor:
-        batch = x.shape[0]
-        a, b = (level.to(self.device).expand(batch) for level in self.schedule.levels(t))
         if conditions is not None:
-            conditions = conditions.expand(batch, -1)
+            conditions = conditions.expand(len(x), -1)
         with self._precision():
-            answer = self.network.denoise(x, features[group], (a, b), conditions)
+            answer = self.network.denoise(
+                x, features[group], self.schedule.levels(t, x), conditions
+            )
         return view.hide(answer.float())
+
+    def _fresh(self, view: View, field: Callable[..., Array], t: int) -> Tensor:
+        return view.hide(self._to_device(field(step=t)))
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(

@@ -5,11 +5,11 @@ import math
 import torch
 from torch import Tensor
 
-from model.sastf.config import NetworkConfig
+from model.shape import NetworkShape
 
 
 def condition_vector(
-    config: NetworkConfig,
+    config: NetworkShape,
     weight: Tensor,
     days_before: Tensor,
     days_after: Tensor,
