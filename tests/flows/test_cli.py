@@ -16,7 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from flows.cli import app
-from tests.model.makers import write_checkpoint
+from tests.model.makers import write_checkpoint, write_stfdiff
 
 COMMANDS = (
     *("demo", "fuse", "plan", "explain", "status", "export", "catalog", "validate", "ablate"),
@@ -86,6 +86,15 @@ def _no_checkpoint(region: Path) -> None:
     edit(region, method="sa-stf", checkpoint="nowhere")
 
 
+def _no_weights_of_its_own(region: Path) -> None:
+    edit(region, method="stfdiff")
+
+
+def _weights_of_another_network(region: Path) -> None:
+    write_checkpoint(region.parent / "weights", trained=False)
+    edit(region, method="stfdiff", checkpoint="weights")
+
+
 def _other_bands(region: Path) -> None:
     write_checkpoint(region.parent / "thermal", trained=False, bands=("nir08", "lwir11"))
     edit(region, method="sa-stf", checkpoint="thermal")
@@ -110,6 +119,8 @@ def _no_catalogue(region: Path) -> None:
         (_unknown_collection, "sentinel-9"),
         (_unknown_method, "no method 'magic'"),
         (_no_checkpoint, "nowhere.* is not a checkpoint"),
+        (_no_weights_of_its_own, "no weights of stfdiff come with daily30. Train some"),
+        (_weights_of_another_network, "is a checkpoint of sa-stf, and the method asked for is"),
         (_other_bands, "nir08.*lwir11|lwir11"),
         (_tile_off_the_ratio, "tile.*50.*(48|64)"),
         (_no_catalogue, "nowhere/catalog.json"),
@@ -227,6 +238,19 @@ def test_a_region_goes_from_images_to_a_cube_and_is_told_about(region: Path) -> 
     code, text, error = daily30("fuse", region, "--workers", "1")
     assert code == 2
     assert "--refresh" in error
+
+
+def test_stfdiff_fuses_a_region_with_weights_of_its_own(region: Path) -> None:
+    write_stfdiff(region.parent / "weights", slots=True)
+    edit(region, method="stfdiff", checkpoint="weights")
+    code, _, error = daily30("fuse", region, "--workers", "1")
+    assert code == 0, error
+    with xr.open_zarr(region.parent / "small.zarr") as cube:
+        assert float(cube["nir08"].isel(time=3).notnull().mean()) == 1.0
+        assert "STFDiff" in cube.attrs["references"]
+    code, text, error = daily30("validate", region, "--methods", "stfdiff,mean", "--workers", "1")
+    assert code == 0, error
+    assert "stfdiff" in text
 
 
 def test_ctrl_c_says_that_a_rerun_goes_on_and_exits_with_130(region: Path) -> None:

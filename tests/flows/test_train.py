@@ -15,6 +15,7 @@ import yaml
 from flows.train_config import SHIPPED, TrainFileError, read_training
 from model.card import read_card
 from model.classical.naive import NAIVE
+from model.stfdiff.config import StfdiffConfig
 from model.training import log
 from model.training.state import STATE
 from tests.model.scene_sets import make_set
@@ -174,6 +175,16 @@ def test_two_processes_of_torchrun_give_the_curve_of_one(room: Path) -> None:
         ({"epochs": 0}, "needs epochs of 1 or more"),
         ({"save_every": 7, "log_every": 2}, "use 8"),
         ({"rollout": 1.5}, "needs rollout between 0 and 1"),
+        ({"method": "stf"}, "no method 'stf' to train; known: sa-stf, stfdiff"),
+        ({"methd": "stfdiff"}, "unknown key methd; did you mean method?"),
+        ({"method": "stfdiff"}, "has a loss.time_weight but a"),
+        ({"network": {"mults": [1]}}, "unknown key network.mults; known here: bands, width"),
+        (
+            {"method": "stfdiff", "network": {"align": True, "width": 12}, "batch": 0},
+            "unknown key network.align; known here: bands, width",
+        ),
+        ({"method": "stfdiff", "network": {"width": 12}, "batch": 0}, "use groups=8 or a width"),
+        ({"method": "stfdiff", "network": {"width": 12}, "batch": 0}, "needs batch of 1 or more"),
     ],
 )
 def test_a_wrong_training_file_says_what_to_write(
@@ -194,7 +205,12 @@ def test_paths_are_relative_to_the_file_and_shipped_files_go_by_name(tmp_path: P
         "default",
         "paper",
         "quick",
+        "stfdiff",
     }
+    stfdiff = read_training(Path("stfdiff"))
+    assert stfdiff.network == StfdiffConfig()
+    assert (stfdiff.optimiser.rate, stfdiff.batch, stfdiff.optimiser.clip) == (1e-3, 24, 1.0)
+    assert (stfdiff.sampling.steps, stfdiff.sampling.eta, stfdiff.sampling.clamp) == (10, 1.0, True)
     paper = read_training(Path("paper"))
     assert (paper.epochs, paper.batch, paper.optimiser.halve_every_epochs) == (200, 4, 40)
     assert (paper.loss.perceptual.weight, paper.loss.time_weight) == (0.01, 1e-4)

@@ -10,6 +10,8 @@ from model.block import COARSE_PAD, Block
 from model.sastf.config import NetworkConfig
 from model.sastf.network import Network
 from model.shape import Condition
+from model.stfdiff.config import Pairs, StfdiffConfig
+from model.stfdiff.network import Stfdiff
 from model.uncertainty import FEATURES, PAIRED, Calibration
 
 BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
@@ -90,6 +92,25 @@ def write_checkpoint(
     sampling = {**SAMPLING, "kappa": kappa}
     card = {"bands": bands, "slots": slots, "frame": frame, "sampling": sampling}
     checkpoint.save(folder, network, card)
+    return folder
+
+
+def write_stfdiff(
+    folder: Path,
+    *,
+    bands: tuple[str, ...] = BANDS,
+    frame: str = "plain",
+    slots: bool = False,
+    pairs: Pairs = "both",
+    **sampling: object,
+) -> Path:
+    """STFDiff of width 8 with random weights, sampled as its authors do in three steps."""
+    torch.manual_seed(0)
+    conditions: tuple[Condition, ...] = ("bands",) if slots else ()
+    network = Stfdiff(StfdiffConfig(bands=len(bands), width=8, pairs=pairs, conditions=conditions))
+    own = {"schedule": "cosine", "sum_scale": None, "steps": 3, "eta": 1.0, "clamp": True}
+    card = {"bands": bands, "slots": slots, "frame": frame}
+    checkpoint.save(folder, network, card | {"sampling": SAMPLING | own | sampling})
     return folder
 
 

@@ -8,26 +8,32 @@ import torch
 from model import checkpoint
 from model.card import CheckpointError
 from model.diffusion import Levels
+from model.network import FusionNetwork
+from model.networks import network_of
 from model.sastf.config import NetworkConfig
 from model.sastf.network import Network
+from model.shape import NetworkShape
+from model.stfdiff.config import StfdiffConfig
 
 SHAPE = {"bands": 2, "width": 16, "groups": 16}
 LEVELS = Levels(torch.tensor([12.5]), torch.tensor([40.25]), torch.tensor([39.0]))
 
 
-def stored(folder: Path, config: NetworkConfig) -> Network:
+def stored(folder: Path, config: NetworkShape) -> FusionNetwork:
     """A random network, written and read."""
     torch.manual_seed(0)
     sampling = dict.fromkeys(
         ("levels", "sum_scale", "steps", "kappa", "window_px", "overlap_px", "halo_px"), 1
     )
     card = {"bands": ("red", "nir08"), "frame": "anomaly"}
-    checkpoint.save(folder, Network(config), card | {"sampling": {"schedule": "rddm", **sampling}})
+    checkpoint.save(
+        folder, network_of(config), card | {"sampling": {"schedule": "rddm", **sampling}}
+    )
     return checkpoint.load(folder)[0]
 
 
 @torch.inference_mode()
-def answer(network: Network, images: dict[str, torch.Tensor], told: dict[str, float]):
+def answer(network: FusionNetwork, images: dict[str, torch.Tensor], told: dict[str, float]):
     """The network's answer to those of the channels and conditions that it knows."""
     config = network.config
     x, *known = (
@@ -39,7 +45,7 @@ def answer(network: Network, images: dict[str, torch.Tensor], told: dict[str, fl
     return network.denoise(x[:, : config.bands], features, LEVELS, conditions)
 
 
-def everything(config: NetworkConfig) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+def everything(config: NetworkShape) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     images = {name: torch.rand(6, 1, 32, 48) for name in config.image_channels}
     numbers = torch.rand(len(config.condition_inputs)).tolist()
     return images, dict(zip(config.condition_inputs, numbers, strict=True))
@@ -80,6 +86,27 @@ def test_the_same_network_has_nothing_new(tmp_path: Path) -> None:
     assert checkpoint.load_into(again, tmp_path) == []
     for one, other in zip(again.parameters(), old.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("pairs", ["both", "each"])
+def test_stfdiff_too_starts_from_one_that_was_given_less(tmp_path: Path, pairs: str) -> None:
+    shape = {"bands": 2, "width": 8, "pairs": pairs}
+    old = stored(tmp_path, StfdiffConfig(**shape, conditions=("dates",)))
+    wide = network_of(
+        StfdiffConfig(**shape, contrast=True, filled=True, conditions=("ratio", "dates"))
+    )
+    names = checkpoint.load_into(wide, tmp_path)
+    assert names == ["fine.weight", "coarse.weight", "conditions.0.weight"]
+    images, told = everything(wide.config)
+    torch.testing.assert_close(
+        answer(wide, images, told), answer(old, images, told), atol=1e-5, rtol=1e-5
+    )
+
+
+def test_a_network_does_not_start_from_one_of_another_method(tmp_path: Path) -> None:
+    stored(tmp_path, NetworkConfig(**SHAPE))
+    with pytest.raises(CheckpointError, match=r"is a checkpoint of sa-stf, .* trained is stfdiff"):
+        checkpoint.load_into(network_of(StfdiffConfig(bands=2, width=16)), tmp_path)
 
 
 def test_new_inputs_learn(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import torch
 from model.diffusion import (
     SCHEDULES,
     Schedule,
+    cosine,
     degrade,
     official,
     rddm,
@@ -95,6 +96,70 @@ def test_official_schedule_has_the_published_values() -> None:
         assert schedule.alpha[t + 1] == pytest.approx(alpha, abs=6e-5)
         assert schedule.beta[t + 1] == pytest.approx(beta, abs=6e-5)
     assert schedule.start_noise == 1.0
+
+
+@pytest.mark.parametrize(
+    ("t", "signal", "noise"),
+    [
+        (0, 0.99968, 0.02513),
+        (24, 0.92033, 0.39114),
+        (49, 0.70274, 0.71145),
+        (74, 0.37983, 0.92506),
+        (98, 0.01558, 0.99988),
+        (99, 0.00049, 1.0),
+    ],
+)
+def test_cosine_schedule_has_the_published_values(t: int, signal: float, noise: float) -> None:
+    schedule = cosine(100)
+    assert 1 - schedule.alpha[t + 1] == pytest.approx(signal, abs=5e-6)
+    assert schedule.beta[t + 1] == pytest.approx(noise, abs=5e-6)
+    assert schedule.levels(t + 1, torch.empty(2)).number.tolist() == [t, t]
+
+
+@pytest.mark.parametrize("clamp", [False, True])
+@pytest.mark.parametrize(("steps", "eta"), [(5, 0.0), (50, 0.0), (10, 1.0), (7, 0.3), (100, 1.0)])
+def test_sampling_from_noise_is_ddim_as_it_is_printed(steps: int, eta: float, clamp: bool) -> None:
+    schedule = cosine(T)
+    start, mean = 2 * torch.rand(2, 1, 6, 8, 8, dtype=torch.float64) - 1
+    fresh = {t: torch.randn(1, 6, 8, 8, dtype=torch.float64) for t in range(T)}
+
+    def network(x: torch.Tensor, t: int) -> torch.Tensor:
+        return 1.2 * mean + (0.3 - 0.004 * t) * x.sin()
+
+    kept = (1 - schedule.alpha) ** 2  # A_t, one place later than the authors count
+    x, grid = start, [int(t) for t in np.linspace(-1, T - 1, steps + 1)][::-1]
+    for t, s in itertools.pairwise(grid):
+        clean = network(x, t + 1)
+        clean = clean.clamp(-1, 1) if clamp else clean
+        if s == -1:
+            x = clean
+            break
+        now, then = kept[t + 1], kept[s + 1]
+        noise = (x - now**0.5 * clean) / (1 - now) ** 0.5
+        sigma = eta * ((1 - now / then) * (1 - then) / (1 - now)) ** 0.5
+        x = then**0.5 * clean + (1 - then - sigma**2) ** 0.5 * noise + sigma * fresh[s + 1]
+    zero = torch.zeros_like(start)
+    made = sample(
+        network,
+        zero,
+        start,
+        sampling_steps(T, steps),
+        schedule,
+        eta=eta,
+        fresh=fresh.__getitem__,
+        clamp=clamp,
+    )
+    torch.testing.assert_close(made, x, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("eta", [0.3, 1.0])
+def test_noise_drawn_anew_leaves_its_deviation_as_it_was(schedule: Schedule, eta: float) -> None:
+    fine, coarse = torch.rand(2, 1, 1, 300, 300, dtype=torch.float64)
+    noise, fresh = torch.randn(2, 1, 1, 300, 300, dtype=torch.float64)
+    x = degrade(fine, coarse, noise, 80, schedule)
+    back = step_back(x, fine, coarse, 80, 40, schedule, eta=eta, fresh=fresh)
+    without = degrade(fine, coarse, torch.zeros_like(noise), 40, schedule)
+    assert (back - without).std().item() == pytest.approx(float(schedule.beta[40]), rel=0.01)
 
 
 def test_degrading_takes_one_level_for_each_sample() -> None:

@@ -15,19 +15,20 @@ def test_overlapping_blocks_share_their_noise(row: int, col: int, down: int, rig
     np.testing.assert_array_equal(part, whole[:, down : down + 30, right : right + 40])
 
 
-def test_noise_is_standard_normal_and_differs_by_seed_place_and_sample() -> None:
-    one, two, away, again = (
-        noise_field(seed, origin, 6, 128, 128, sample=sample)
-        for seed, origin, sample in (
-            (0, (0, 0), 0),
-            (1, (0, 0), 0),
-            (0, (0, 640), 0),
-            (0, (0, 0), 1),
+def test_noise_is_standard_normal_and_differs_by_seed_place_sample_and_step() -> None:
+    one, two, away, again, fresh = (
+        noise_field(seed, origin, 6, 128, 128, sample=sample, step=step)
+        for seed, origin, sample, step in (
+            (0, (0, 0), 0, 0),
+            (1, (0, 0), 0, 0),
+            (0, (0, 640), 0, 0),
+            (0, (0, 0), 1, 0),
+            (0, (0, 0), 0, 50),
         )
     )
     assert abs(one.mean()) < 0.01
     assert abs(one.std() - 1) < 0.01
-    for other in (two, away, again):
+    for other in (two, away, again, fresh):
         assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.02
 
 

@@ -18,6 +18,7 @@ from pipeline.quality import Quality
 from pipeline.recipe import Recipe
 from pipeline.store import ensure, open_cube, read_tables
 from pipeline.survey import Survey
+from tests.model.makers import write_stfdiff
 from tests.pipeline.test_job import make_job
 from tests.synthetic import (
     Float,
@@ -187,6 +188,20 @@ def test_tiles_of_any_size_give_the_same_pixels(method: str, tmp_path: Path) -> 
     for name, values in sizes[7].items():
         np.testing.assert_array_equal(sizes[3][name], values)
     assert np.isfinite(sizes[7]["red"]).mean() > 0.9
+
+
+def test_stfdiff_fuses_every_pixel_that_it_may_and_the_same_each_time(tmp_path: Path) -> None:
+    weights = write_stfdiff(tmp_path / "weights", bands=BANDS)
+    layers = []
+    for name in ("one", "two"):
+        made = make_region(tmp_path / name, method="stfdiff", checkpoint=weights, days=(9, 11))
+        carry_out(made.plan.tasks)
+        layers.append(read(made))
+    fused = (layers[0]["quality"] & Quality.FUSED) != 0
+    assert fused.any()
+    assert (np.abs(layers[0]["red"][fused] - 0.5) <= 0.5).all()  # it is clamped
+    for name, values in layers[0].items():
+        np.testing.assert_array_equal(layers[1][name], values)
 
 
 def test_a_day_is_the_same_alone_and_among_others(tmp_path: Path) -> None:
