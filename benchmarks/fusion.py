@@ -1,32 +1,38 @@
 """How fast the network fuses, and what each way of running it gains.
 
     python -m benchmarks.fusion                          width 16 and its window, one CPU thread
+    python -m benchmarks.fusion --method stfdiff --width 64 --window 256 --steps 10
     python -m benchmarks.fusion --width 64 --window 256 --threads 2
     python -m benchmarks.fusion --width 64 --window 256 --device cuda --batch 1 --batch 16
     python -m benchmarks.fusion --tile                   the default checkpoint on a 512 x 512 day
 
 Random weights; a day is one more coarse image between two references.  ``refs`` encodes both
 reference pairs, ``day`` the coarse image and fuses it with them, ``step`` is one reverse step; ms a
-window.  ``of matrix rate`` is the share of the rate of a large matrix product in the same
-precision, timed beside it, that the steps reach (multiplications and additions counted by torch).
-Times are the least of some repeats; on a CPU with one thread the time the process ran.
+window.  ``convolutions`` is a day of a window, references included, in 64 -> 64 convolutions of
+3 x 3 at 256 x 256 in float32, timed in the same run.  ``of matrix rate`` is the share of the rate
+of a large matrix product in the same precision, timed beside it, that the steps reach
+(multiplications and additions counted by torch).  Times are the least of some repeats; on a CPU
+with one thread the time the process ran.
 """
 
 import argparse
 import resource
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import fastest, print_machine, random_block
-from model.card import PRECISIONS
+from model.card import NETWORKS, PRECISIONS
 from model.diffusion import Levels
 from model.network_fuser import NetworkFuser
+from model.networks import network_of
 from model.sastf.config import NetworkConfig
-from model.sastf.network import Features, Network, References
+from model.shape import NetworkShape
+from model.stfdiff.config import StfdiffConfig
 
 PAPER_STEPS = 50
 MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
@@ -71,13 +77,10 @@ class Times:
 class Runner:
     """A network of random weights with everything a window needs."""
 
-    def __init__(self, width: int, window: int, way: Way) -> None:
+    def __init__(self, config: NetworkShape, window: int, way: Way) -> None:
         torch.manual_seed(0)
-        config = NetworkConfig(
-            width=width, groups=min(width, 32), contrast=True, conditions=("dates",)
-        )
         self.way = way
-        self.network = Network(config).eval().to(way.device, way.dtype)
+        self.network = network_of(config).eval().to(way.device, way.dtype)
         for parameter in self.network.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=way.layout)
@@ -91,13 +94,13 @@ class Runner:
         self.references = self.refs()
         self.features = self.day(self.references)
 
-    def refs(self) -> References:
+    def refs(self) -> Any:
         return self.network.encode_references(*self.known[:4])
 
-    def day(self, references: References) -> Features:
+    def day(self, references: Any) -> Any:
         return self.network.encode(self.known[4], references)
 
-    def step(self, features: Features) -> Tensor:
+    def step(self, features: Any) -> Tensor:
         return self.network.denoise(self.x, features, self.levels, self.conditions)
 
     def times(self, repeats: int) -> Times:
@@ -131,6 +134,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--method", choices=NETWORKS, default=NETWORKS[0], help="which network")
     parser.add_argument("--width", type=int, default=16, help="channels of the first level")
     parser.add_argument("--window", type=int, default=64, help="pixels a side")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -157,28 +161,41 @@ def ways(args: argparse.Namespace) -> None:
     """The network each way, and what the ways gain over the plain one."""
     rates = {dtype: matrix_rate(args.device, dtype) for dtype in (torch.float32, torch.bfloat16)}
     print("matrix rate " + ", ".join(f"{name(d)} {r / 1e12:.2f} T/s" for d, r in rates.items()))
-    print(f"64 -> 64 convolution 3x3 at 256 x 256: {1e3 * convolution(args.device):.2f} ms\n")
-    print(f"width {args.width}, windows of {args.window}; ms a window, day of {args.steps} steps")
-    print(f"{'':41}refs     day    step   pixels/s   of matrix rate")
+    one = convolution(args.device)
+    print(f"64 -> 64 convolution 3x3 at 256 x 256: {1e3 * one:.2f} ms\n")
+    shape = shape_of(args.method, args.width)
+    print(
+        f"{args.method}, width {args.width}, windows of {args.window}; ms a window, day of "
+        f"{args.steps} steps"
+    )
+    print(f"{'':41}refs     day    step   pixels/s   convolutions   of matrix rate")
     measured: dict[Way, Times] = {}
     for dtype in rates:
         for channels_last in (False, True):
             for batch in args.batch or (1, 4):
                 way = Way(device=args.device, dtype=dtype, channels_last=channels_last, batch=batch)
-                runner = Runner(args.width, args.window, way)
+                runner = Runner(shape, args.window, way)
                 times = measured[way] = runner.times(args.repeats)
-                pixels = args.window**2 / times.window(args.steps)
+                whole = times.window(args.steps)
                 share = runner.operations() / times.step / rates[dtype]
                 print(
                     f"{way!s:36}{1e3 * times.refs:9.1f}{1e3 * times.day:8.1f}"
-                    f"{1e3 * times.step:8.1f}{pixels:11.0f}{share:15.0%}",
+                    f"{1e3 * times.step:8.1f}{args.window**2 / whole:11.0f}{whole / one:15.1f}"
+                    f"{share:17.0%}",
                     flush=True,
                 )
     gains(measured, args.steps)
     first = next(iter(measured))
-    direct(Runner(args.width, args.window, first), args.direct)
+    direct(Runner(shape, args.window, first), args.direct)
     if args.device == "cuda":
-        compiled(args.width, args.window, list(measured)[-1], args.repeats)
+        compiled(shape, args.window, list(measured)[-1], args.repeats)
+
+
+def shape_of(method: str, width: int) -> NetworkShape:
+    """A network of a method that is given what ours is."""
+    if method == StfdiffConfig.method:
+        return StfdiffConfig(width=width, contrast=True, conditions=("dates",))
+    return NetworkConfig(width=width, groups=min(width, 32), contrast=True, conditions=("dates",))
 
 
 def gains(measured: dict[Way, Times], steps: int) -> None:
@@ -212,9 +229,9 @@ def direct(runner: Runner, steps: int) -> None:
     print(f"  encoded once, not in each of {steps} steps, timed as a whole   {again / cached:.2f}")
 
 
-def compiled(width: int, window: int, way: Way, repeats: int) -> None:
+def compiled(shape: NetworkShape, window: int, way: Way, repeats: int) -> None:
     """A step through torch.compile with CUDA graphs.  Not yet run: no GPU was at hand."""
-    runner = Runner(width, window, way)
+    runner = Runner(shape, window, way)
     plain = runner.times(repeats).step
     step = torch.compile(runner.network.denoise, mode="reduce-overhead")
     setattr(runner.network, "denoise", step)  # noqa: B010
