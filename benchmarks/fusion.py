@@ -244,7 +244,8 @@ def tile(device: str, halo: int | None, repeats: int) -> None:
     one = convolution(device)
     halo = -(-(fuser.halo if halo is None else halo) // 16) * 16
     geometry = f"windows of {fuser.window}, overlap {fuser.overlap}, halo {halo}"
-    print(f"default checkpoint, {geometry}, {fuser.steps} steps; one day, references included")
+    steps = fuser.sampler.steps
+    print(f"default checkpoint, {geometry}, {steps} steps; one day, references included")
     for precision in PRECISIONS:
         for text, y, x in (("256 x 512, its half", 256, 512), ("512 x 512", 512, 512)):
             core = (slice(halo, halo + y), slice(halo, halo + x))

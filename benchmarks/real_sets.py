@@ -38,8 +38,10 @@ def main() -> None:
         card = read_card(locate(folder))
         loaded = load_fuser(method_of(card), folder, device=args.device, steps=args.steps)
         assert isinstance(loaded, NetworkFuser)
-        name = f"{loaded.name} {folder}, {loaded.steps} steps"
-        fusers[name] = loaded if args.kappa is None else replace(loaded, kappa=args.kappa)
+        name = f"{loaded.name} {folder}, {loaded.sampler.steps} steps"
+        if args.kappa is not None:
+            loaded = replace(loaded, sampler=replace(loaded.sampler, kappa=args.kappa))
+        fusers[name] = loaded
         cards[name] = card
     lines = []
     for name in args.sets:

@@ -25,7 +25,7 @@ uses x_t gets worse by the second; one that ignores it stays the same under all 
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,9 @@ from benchmarks.common import DATA, print_machine
 from model import checkpoint
 from model.block import Array
 from model.card import locate
-from model.diffusion import Denoiser, sample, sampling_steps, schedule_of
+from model.diffusion import Denoiser, Noise
 from model.network import FusionNetwork
+from model.sampler import Sampler
 from model.spectra import WAVELENGTHS_M, octave_power
 from model.training.batch import Batch, collate, conditions_of, draw, view_of
 from model.training.example import Example
@@ -106,7 +107,7 @@ class Quality:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampler:
+class Checkpoint:
     """A checkpoint's network and sampler, with the two things a benchmark changes in it."""
 
     network: FusionNetwork
@@ -114,7 +115,7 @@ class Sampler:
     device: torch.device
 
     @classmethod
-    def load(cls, folder: str, device: str) -> "Sampler":
+    def load(cls, folder: str, device: str) -> "Checkpoint":
         network, card = checkpoint.load(locate(folder))
         return cls(network=network.to(device), card=card, device=torch.device(device))
 
@@ -125,45 +126,24 @@ class Sampler:
         """Sample a batch by every way in ``results`` and add its errors there."""
         draws = [draw(0, 0, index, one.truth.shape) for index, one in enumerate(examples)]
         batch = collate(examples, draws).to(self.device)
-        settings, network = self.card["sampling"], self.network
-        schedule = schedule_of(settings["schedule"], settings["levels"], settings["sum_scale"])
+        network = self.network
+        sampler = Sampler.of_card(self.card["sampling"])
         view = view_of(batch, self.card["frame"], network.config)
-        known, conditions = view.known, conditions_of(batch, network.config)
-        features = network.encode(
-            known.coarse,
-            network.encode_references(
-                known.fine_before, known.coarse_before, known.fine_after, known.coarse_after
-            ),
-        )
-
-        def denoise(x: Tensor, t: int) -> Tensor:
-            return view.hide(network.denoise(x, features, schedule.levels(t, x), conditions))
-
-        noise = view.hide(batch.noise)
-        ways: dict[str, tuple[Denoiser, Tensor]] = {
+        denoise = sampler.denoiser(network, view, conditions_of(batch, network.config))
+        noise = batch.noise_of
+        ways: dict[str, tuple[Denoiser, Noise]] = {
             "plain": (denoise, noise),
-            "other noise": (denoise, view.hide(batch.noise.roll(TURN, 0))),
+            "other noise": (denoise, lambda step: noise(step).roll(TURN, 0)),
             "other x_t": (lambda x, t: denoise(view.hide(x.roll(TURN, 0)), t), noise),
-            "no x_t": (denoise, torch.zeros_like(noise)),
+            "no x_t": (denoise, lambda step: torch.zeros_like(batch.noise)),
         }
         linear = naive_images(batch)["linear"]
         scored = batch.scored
         changed = ((batch.truth - linear).abs() > CHANGED).any(1, keepdim=True) & scored
         plain: dict[int, Tensor] = {}
         for (steps, way), quality in results.items():
-            walk, start = ways[way]
             began = time.perf_counter()
-            answer = sample(
-                walk,
-                view.start,
-                start,
-                sampling_steps(schedule.steps, steps),
-                schedule,
-                eta=settings.get("eta", 0.0),
-                fresh=lambda t: view.hide(batch.fresh_noise(t)),
-                clamp=settings.get("clamp", False),
-            )
-            image = view.to_reflectance(torch.lerp(view.start, answer, settings["kappa"])).cpu()
+            image = replace(sampler, steps=steps).image(ways[way][0], view, ways[way][1]).cpu()
             quality.seconds += time.perf_counter() - began
             quality.windows += len(examples)
             if way == "plain":
@@ -247,20 +227,20 @@ def main() -> None:
     args = _arguments()
     torch.set_num_threads(args.threads)
     print_machine(args.device)
-    sampler = Sampler.load(args.checkpoint, args.device)
-    slots = tuple(sampler.card["bands"])
+    loaded = Checkpoint.load(args.checkpoint, args.device)
+    slots = tuple(loaded.card["bands"])
     print(
-        f"{args.checkpoint}: card's steps {sampler.card['sampling']['steps']}, "
-        f"kappa {sampler.card['sampling']['kappa']}"
+        f"{args.checkpoint}: card's steps {loaded.card['sampling']['steps']}, "
+        f"kappa {loaded.card['sampling']['kappa']}"
     )
-    for title, pixel_m, examples in _sets(args, slots, sampler.card):
+    for title, pixel_m, examples in _sets(args, slots, loaded.card):
         results = {
             (steps, way): Quality(len(slots)) for steps in args.steps for way in _ways(steps, args)
         }
         for first in range(0, len(examples), AT_ONCE):
             part = examples[first : first + AT_ONCE]
             if len(part) > 1:  # one alone has no other to borrow x_t from
-                sampler.answers(part, pixel_m, results)
+                loaded.answers(part, pixel_m, results)
         _print(f"{title}, {results[args.steps[0], 'plain'].windows} windows", results, args.steps)
 
 

@@ -114,8 +114,8 @@ def main() -> None:
             print(f"{name:12}left out: no {REAL[name][0]} in {args.data}")
             continue
         whole_of = cache(partial(fuse_whole, fuser, region))
-        for steps, layout in product(args.steps or [fuser.steps], layouts):
-            made = measure(replace(fuser, steps=steps), region, layout, whole_of)
+        for steps, layout in product(args.steps or [fuser.sampler.steps], layouts):
+            made = measure(with_steps(fuser, steps), region, layout, whole_of)
             cost = "  ".join(f"{computed_per_kept(layout, tile):.2f}" for tile in (512, 256))
             print(
                 f"{name:12}{steps:3} steps {layout.name:8}{layout.window:6}{layout.overlap:8}"
@@ -143,6 +143,10 @@ def load(checkpoint: str) -> NetworkFuser:
             sha="random",
         )
     return fuser
+
+
+def with_steps(fuser: NetworkFuser, steps: int) -> NetworkFuser:
+    return replace(fuser, sampler=replace(fuser.sampler, steps=steps))
 
 
 def read_scene(name: str, data: Path, bands: tuple[str, ...]) -> Block | None:
@@ -264,7 +268,8 @@ def fuse_whole(
     """A region as one block, the lattice moved against it along both axes."""
     row, col = region.origin
     moved = replace(region, origin=(row + move, col + move))
-    return replace(fuser, window=window, overlap=overlap, steps=steps).fuse(moved).reflectance[0]
+    fuser = replace(with_steps(fuser, steps), window=window, overlap=overlap)
+    return fuser.fuse(moved).reflectance[0]
 
 
 def fuse_tiled(fuser: NetworkFuser, region: Block, tile: int, halo: int) -> Array:
@@ -308,7 +313,7 @@ def measure(
     tile, move = max(layout.tile // region.ratio, 1) * region.ratio, lattice_shift(layout)
     start = NaiveFuser(name="anomaly").fuse(region).reflectance[0]
     whole, moved = (
-        whole_of(layout.window, layout.overlap, fuser.steps, by) - start for by in (0, move)
+        whole_of(layout.window, layout.overlap, fuser.sampler.steps, by) - start for by in (0, move)
     )
     tiled = fuse_tiled(fuser, region, tile, layout.halo) - start
     sums = np.zeros((4, 2))  # (window, middle, block, shift) x (with a border, without)

@@ -24,8 +24,8 @@ from torch import Tensor
 Denoiser = Callable[[Tensor, int], Tensor]
 """Predicts the fine image from ``x`` at step ``t``."""
 
-Fresh = Callable[[int], Tensor]
-"""Standard normal noise for the step that ends at level ``t_prev``; another for each."""
+Noise = Callable[[int], Tensor]
+"""Standard normal noise for the step that ends at a level; another for each."""
 
 
 class Levels(NamedTuple):
@@ -182,7 +182,7 @@ def sample(
     schedule: Schedule,
     *,
     eta: float = 0.0,
-    fresh: Fresh | None = None,
+    fresh: Noise | None = None,
     clamp: bool = False,
 ) -> Tensor:
     """Recover the fine image, from the coarse image and noise down to step 0.

@@ -1,6 +1,5 @@
 """A network behind the model's door: a block of reflectance in, a block of reflectance out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +13,12 @@ from model import checkpoint as checkpoints
 from model.block import Array, Block, Bool, Fused
 from model.card import PRECISIONS, calibration_of, describe, locate, method_of, read_card
 from model.conditions import condition_vector
-from model.diffusion import Schedule, sample, sampling_steps, schedule_of
+from model.diffusion import Noise
 from model.frame import Frame, Images, View, frame_of
 from model.guided import Guide
 from model.network import Features, FusionNetwork
 from model.noise import noise_field
+from model.sampler import Sampler
 from model.uncertainty import Calibration, KnownDay, features
 from model.upsample import UPSAMPLE, fill_nearest, upsampling_of
 from model.windows import cut, merged, plan_windows
@@ -47,14 +47,7 @@ class NetworkFuser:
     frame: Frame
     upsample: str
     """How coarse cells come to the fine grid, a key of ``model.upsample.UPSAMPLE``."""
-    schedule: Schedule
-    steps: int
-    kappa: float
-    """Share of the way from the start of the diffusion to the network's answer."""
-    eta: float
-    """Share of the noise that each step draws anew."""
-    clamp: bool
-    """Whether every answer of the network is kept in -1..1."""
+    sampler: Sampler
     window: int
     overlap: int
     precision: str
@@ -98,11 +91,7 @@ class NetworkFuser:
             network=network,
             frame=frame_of(full["frame"], contrast=network.config.contrast),
             upsample=upsampling_of(full["frame"]),
-            schedule=schedule_of(sampling["schedule"], sampling["levels"], sampling["sum_scale"]),
-            steps=steps or sampling["steps"],
-            kappa=sampling["kappa"],
-            eta=sampling.get("eta", 0.0),
-            clamp=sampling.get("clamp", False),
+            sampler=Sampler.of_card(sampling, steps=steps),
             window=sampling["window_px"],
             overlap=sampling["overlap_px"],
             precision=sampling.get("precision", PRECISIONS[0]),
@@ -139,18 +128,13 @@ class NetworkFuser:
         )
         shape = (images.fine_before.shape[2], images.fine_before.shape[3])
         # In one step a pixel depends on the windows that show it; in more, on their neighbours too.
-        core = block.core if self.steps == 1 else None
+        core = block.core if self.sampler.steps == 1 else None
         windows = plan_windows(shape, self.window, self.overlap, origin=block.origin, core=core)
         groups = [
             windows[first : first + self.windows_at_once]
             for first in range(0, len(windows), self.windows_at_once)
         ]
-        fields = [
-            partial(noise_field, self.seed, block.origin, *block.fine_before.shape, sample=number)
-            for number in range(max(self.samples, 1))
-        ]
-        noises = [field() for field in fields]
-        steps = sampling_steps(self.schedule.steps, self.steps)
+        noises = [self._noise(block, number) for number in range(max(self.samples, 1))]
         references: list[Any] = []
         guide: Guide | None = None
         fused = np.empty(asked.shape, np.float32)
@@ -171,20 +155,10 @@ class NetworkFuser:
                     for group, known in zip(groups, references, strict=True)
                 ]
             conditions = self._conditions(block, day, present)
-            denoise = partial(self._denoise, view, features, conditions)
+            denoise = partial(self._denoise, features, conditions)
             images_of_day = []
-            for noise, field in zip(noises, fields, strict=True):
-                answer = sample(
-                    merged(denoise, groups),
-                    view.start,
-                    view.hide(self._to_device(noise)),
-                    steps,
-                    self.schedule,
-                    eta=self.eta,
-                    fresh=partial(self._fresh, view, field),
-                    clamp=self.clamp,
-                )
-                image = view.to_reflectance(torch.lerp(view.start, answer, self.kappa))
+            for noise in noises:
+                image = self.sampler.image(merged(denoise, groups), view, noise)
                 inside = image[0, answered, : block.shape[2], : block.shape[3]]
                 images_of_day.append(inside.cpu().numpy())
             fused[index] = images_of_day[0]
@@ -242,7 +216,6 @@ class NetworkFuser:
 
     def _denoise(
         self,
-        view: View,
         features: list[Features],
         conditions: Tensor | None,
         x: Tensor,
@@ -252,13 +225,15 @@ class NetworkFuser:
         if conditions is not None:
             conditions = conditions.expand(len(x), -1)
         with self._precision():
-            answer = self.network.denoise(
-                x, features[group], self.schedule.levels(t, x), conditions
-            )
-        return view.hide(answer.float())
+            levels = self.sampler.schedule.levels(t, x)
+            return self.network.denoise(x, features[group], levels, conditions).float()
 
-    def _fresh(self, view: View, field: Callable[..., Array], t: int) -> Tensor:
-        return view.hide(self._to_device(field(step=t)))
+    def _noise(self, block: Block, number: int) -> Noise:
+        """Of a sample: where it starts is drawn once for all days, the rest as it is asked for."""
+        shape = block.fine_before.shape
+        field = partial(noise_field, self.seed, block.origin, *shape, sample=number)
+        start = field()
+        return lambda step: self._to_device(field(step=step) if step else start)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(

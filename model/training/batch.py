@@ -57,8 +57,10 @@ class Batch:
     keys: tuple[tuple[int, ...], ...]
     """As in ``Draws``."""
 
-    def fresh_noise(self, step: int) -> Tensor:
-        """More noise, as ``noise`` is: another for each ``step`` of sampling from 1 on."""
+    def noise_of(self, step: int) -> Tensor:
+        """``noise`` for 0, and other such noise for each ``step`` of sampling from 1 on."""
+        if not step:
+            return self.noise
         drawn = [
             np.random.default_rng([*key, step]).standard_normal(self.noise.shape[1:], np.float32)
             for key in self.keys

@@ -10,7 +10,7 @@ interval holds on the other generator too; on those of the other generator nothi
 need be new.  benchmarks/uncertainty.py tells, there and on the real sets.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,6 @@ import torch
 
 from model.block import Array
 from model.card import locate, read_card, write_card
-from model.diffusion import sample, sampling_steps
 from model.network_fuser import NetworkFuser
 from model.noise import noise_field
 from model.proper_scores import SHARE, Z90, coverage_by_decile, covered, crps
@@ -54,34 +53,20 @@ def predict(fuser: NetworkFuser, frame: str, example: Example) -> Array:
 
     As ``fuser.fuse`` gives of a block with the same images; 0 in absent bands.
     """
-    network, schedule = fuser.network, fuser.schedule
     batch = collate([example]).to(fuser.device)
-    view = view_of(batch, frame, network.config)
-    known = network.encode_references(*view.known[:4])
-    seen = network.encode(view.known.coarse, known)
-    conditions = conditions_of(batch, network.config)
+    view = view_of(batch, frame, fuser.network.config)
+    conditions = conditions_of(batch, fuser.network.config)
+    denoise = fuser.sampler.denoiser(fuser.network, view, conditions)
 
-    def denoise(x: torch.Tensor, t: int) -> torch.Tensor:
-        return view.hide(network.denoise(x, seen, schedule.levels(t, x), conditions))
+    def noise(number: int, step: int) -> torch.Tensor:
+        where = (fuser.seed, (0, 0), *example.truth.shape)
+        field = noise_field(*where, sample=number, step=step)
+        return torch.from_numpy(field)[None].to(fuser.device)
 
-    answers = []
-    for number in range(max(fuser.samples, 1)):
-        field = partial(noise_field, fuser.seed, (0, 0), *example.truth.shape, sample=number)
-
-        def fresh(t: int, field: Callable[..., Array] = field) -> torch.Tensor:
-            return view.hide(torch.from_numpy(field(step=t))[None].to(fuser.device))
-
-        answer = sample(
-            denoise,
-            view.start,
-            fresh(0),
-            sampling_steps(schedule.steps, fuser.steps),
-            schedule,
-            eta=fuser.eta,
-            fresh=fresh,
-            clamp=fuser.clamp,
-        )
-        answers.append(view.to_reflectance(torch.lerp(view.start, answer, fuser.kappa))[0].cpu())
+    answers = [
+        fuser.sampler.image(denoise, view, partial(noise, number))[0].cpu()
+        for number in range(max(fuser.samples, 1))
+    ]
     return np.stack([answer.numpy() for answer in answers])
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.classical.naive import NAIVE
-from model.diffusion import Schedule, sample, sampling_steps
+from model.diffusion import Schedule
 from model.network import FusionNetwork
+from model.sampler import Sampler
 from model.training.batch import Batch, Draws, collate, conditions_of, draw, view_of
 from model.training.config import TrainConfig
 from model.training.distributed import Ranks
@@ -118,29 +119,16 @@ def sampled(
 ) -> Tensor:
     """The network's reflectance, (batch, band, y, x), by the sampler of the configuration."""
     view = view_of(batch, config.frame, network.config)
-    known = view.known
-    features = network.encode(
-        known.coarse,
-        network.encode_references(
-            known.fine_before, known.coarse_before, known.fine_after, known.coarse_after
-        ),
+    asked = config.sampling
+    sampler = Sampler(
+        schedule=schedule,
+        steps=asked.steps,
+        kappa=asked.kappa,
+        eta=asked.eta,
+        clamp=asked.clamp,
     )
-    conditions = conditions_of(batch, network.config)
-
-    def denoise(x: Tensor, t: int) -> Tensor:
-        return view.hide(network.denoise(x, features, schedule.levels(t, x), conditions))
-
-    answer = sample(
-        denoise,
-        view.start,
-        view.hide(batch.noise),
-        sampling_steps(schedule.steps, config.sampling.steps),
-        schedule,
-        eta=config.sampling.eta,
-        fresh=lambda t: view.hide(batch.fresh_noise(t)),
-        clamp=config.sampling.clamp,
-    )
-    return view.to_reflectance(torch.lerp(view.start, answer, config.sampling.kappa))
+    denoise = sampler.denoiser(network, view, conditions_of(batch, network.config))
+    return sampler.image(denoise, view, batch.noise_of)
 
 
 def _rmse(squares: NDArray[np.float64], counts: NDArray[np.float64]) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.steps import Quality, Sampler, windows_of
+from benchmarks.steps import Checkpoint, Quality, windows_of
 from model import checkpoint
 from model.fuser import load_fuser
 from model.sastf.config import NetworkConfig
@@ -33,7 +33,7 @@ def settings(folder: Path, **sampling: float) -> Path:
 
 def run(folder: Path, examples: list[Example], *ways: tuple[int, str]) -> dict[str, Quality]:
     results = {way: Quality(len(BANDS)) for way in ways}
-    Sampler.load(str(folder), "cpu").answers(examples, 30.0, results)
+    Checkpoint.load(str(folder), "cpu").answers(examples, 30.0, results)
     return {way: quality for (_, way), quality in results.items()}
 
 

@@ -226,7 +226,8 @@ def test_tiles_agree_with_the_whole_though_every_step_draws_noise(tmp_path: Path
         # Other windows stand beside in a batch, which torch may round otherwise.
         np.testing.assert_allclose(tile, whole[..., y, x], atol=1e-6)
     assert isinstance(fuser, NetworkFuser)
-    for other in (replace(fuser, eta=0.0), replace(fuser, seed=1), replace(fuser, clamp=False)):
+    others = [replace(fuser.sampler, **change) for change in ({"eta": 0.0}, {"clamp": False})]
+    for other in (replace(fuser, seed=1), *(replace(fuser, sampler=one) for one in others)):
         assert np.abs(other.fuse(region).reflectance - whole).max() > 1e-3
 
 

@@ -107,7 +107,7 @@ def fuser(tmp_path_factory: pytest.TempPathFactory) -> NetworkFuser:
     """Windows of 48 pixels that share 16, random weights: a window's answer is its own."""
     made = load_fuser("sa-stf", write_checkpoint(tmp_path_factory.mktemp("w"), trained=True))
     assert isinstance(made, NetworkFuser)
-    return replace(made, window=48, overlap=16, steps=1)
+    return replace(made, window=48, overlap=16, sampler=replace(made.sampler, steps=1))
 
 
 def shared(fuser: NetworkFuser, region: Block, tiles: tuple[slice, slice]) -> tuple[Array, Array]:
