@@ -10,6 +10,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from flows.arguments import Region, Workers
+from flows.evaluate_cli import evaluate
 from flows.look_cli import explain, export, mask, status
 from flows.sets_cli import sets
 from flows.sources_cli import sources
@@ -309,6 +310,7 @@ def train_region(
 
 
 app.command()(ablate)
+app.command()(evaluate)
 
 
 def _ingested_plan(job: "Job", workers: int | None) -> Any:

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[["Progress"], None]
 
-UNIT = {"search": "months", "ingest": "blocks", "fuse": "tile-days", "cut": "triplets"}
+UNIT = {
+    "search": "months",
+    "ingest": "blocks",
+    "fuse": "tile-days",
+    "cut": "triplets",
+    "answer": "answers",
+    "score": "scenes",
+}
 """What the stages count."""
 
 QUIET_SECONDS = 10.0
@@ -93,6 +100,8 @@ def _where(event: "Progress") -> str:
         parts.append(f"tile {event.tile}")
     if event.day is not None:
         parts.append(f"{event.day}")
+    if event.what:
+        parts.append(event.what)
     return ", ".join(parts)
 
 

@@ -4,9 +4,9 @@ Errors of neighbouring pixels are alike, so pixels are no independent draws; blo
 nearly are.  Both methods are resampled together, each scene from its own blocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,37 @@ class BlockErrors:
 
     squared: NDArray[np.float64]
     """(block, band)"""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The blocks of several images, one after the other; of none, no block of no band."""
+        if not parts:
+            return cls(pixels=np.zeros(0), squared=np.zeros((0, 0)))
+        return cls(
+            pixels=np.concatenate([one.pixels for one in parts]),
+            squared=np.concatenate([one.squared for one in parts]),
+        )
+
+    @property
+    def rmse(self) -> float:
+        """Root of the mean squared error of all pixels, mean over bands; NaN without a pixel."""
+        return float(np.mean(self.rmse_by_band)) if self.pixels.size else float("nan")
+
+    @property
+    def rmse_by_band(self) -> NDArray[np.float64]:
+        """(band,)"""
+        return np.asarray(np.sqrt(self.squared.sum(0) / self.pixels.sum()))
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {"pixels": self.pixels.astype(int).tolist(), "squared": self.squared.tolist()}
+
+    @classmethod
+    def from_json(cls, known: Mapping[str, Any]) -> Self:
+        pixels = np.array(known["pixels"], np.float64)
+        shape = (pixels.size, -1 if pixels.size else 0)
+        squared = np.array(known["squared"], np.float64).reshape(shape)
+        return cls(pixels=pixels, squared=squared)
 
     @classmethod
     def of(cls, error: NDArray[np.float32], scored: NDArray[np.bool_], *, block_px: int) -> Self:

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pipeline.fuse import FuseReport
 from pipeline.ingest import IngestReport
 
-Stage = Literal["search", "ingest", "plan", "fuse", "publish", "cut"]
+Stage = Literal["search", "ingest", "plan", "fuse", "publish", "cut", "answer", "score"]
 
 
 MOST_NOTES = 20
@@ -26,7 +26,7 @@ class Progress:
     done: int
     total: int
     """Months of catalogues while searching, scenes' blocks while ingesting, tile-days while fusing,
-    triplets while cutting."""
+    triplets while cutting, methods on scenes while evaluating, then scenes."""
 
     days_done: int = 0
     days_total: int = 0
@@ -36,6 +36,9 @@ class Progress:
     """The last day of what has just ended."""
 
     tile: int | None = None
+
+    what: str = ""
+    """What has just ended, where it is neither a day nor a tile."""
 
     error: str | None = None
     """What failed, if it did; the run goes on."""

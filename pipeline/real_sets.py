@@ -75,7 +75,7 @@ def salton_sea(root: Path) -> Iterator[Scene]:
     ``CLOUD`` is neither target nor reference there; scenes that let it in, as a method would that
     trusts the masks, are groups of their own.
     """
-    folder = _folder(root, "stars-salton-sea-nir")
+    folder = _folder(root, "salton-sea")
     coarse = {day: path for path, day in dated_paths(folder / "coarse")}
     pairs = []
     for path, day in dated_paths(folder / "fine"):
@@ -110,13 +110,13 @@ def kranj(root: Path) -> Iterator[Scene]:
     Landsat is reflectance x 10000, MODIS reflectance.  The unfilled Landsat images are used: what
     was filled is nobody's observation.
     """
-    folder = _folder(root, "imagefusion-kranj")
+    folder = _folder(root, "kranj")
     coarse = {day: path for path, day in dated_paths(folder / "modis")}
     pairs = [
         _Pair(
             day=day,
-            fine=_whole_cells(_read(path) / 1e4, 16),
-            coarse=_cell_means(_whole_cells(_read(coarse[day]), 16), 16),
+            fine=whole_cells(_read(path) / 1e4, 16),
+            coarse=cell_means(whole_cells(_read(coarse[day]), 16), 16),
         )
         for path, day in dated_paths(folder / "landsat_unfilled")
         if day in coarse
@@ -130,7 +130,7 @@ def shenzhen(root: Path) -> Iterator[Scene]:
     The MODIS files' transforms are some 160 m off although the pixels match, so only the pixels
     are read.  MOD09 has red and NIR at 250 m: cells of 8 fine pixels beside the usual 16.
     """
-    folder = _folder(root, "shenzhen-etm-mod09")
+    folder = _folder(root, "shenzhen")
     order = ("nir08", "red", "green")
     for ratio in (8, 16):
         pairs = []
@@ -142,7 +142,7 @@ def shenzhen(root: Path) -> Iterator[Scene]:
                 _cropped(_sorted(_read(folder / f"{name}.tif") / 1e4, order), ratio)
                 for name in (fine, coarse)
             )
-            pairs.append(_Pair(day=day, fine=seen, coarse=_cell_means(blurred, ratio)))
+            pairs.append(_Pair(day=day, fine=seen, coarse=cell_means(blurred, ratio)))
         bands = ("green", "red", "nir08")
         for scene in _every_way("shenzhen", pairs, bands, ratio=ratio, pixel_m=30.0):
             yield replace(scene, group=f"{scene.group}, ratio {ratio}")
@@ -154,7 +154,7 @@ def tsstf(root: Path) -> Iterator[Scene]:
     Stretched to 0..1 by its makers, so errors are no reflectance; days are not told, 64 apart is
     assumed, and 25 m pixels, for it looks like Coleambally (CIA).
     """
-    folder = _folder(root, "tsstf-6band-simcoarse")
+    folder = _folder(root, "tsstf")
     images = loadmat(folder / "sample_data.mat")
     pairs = [
         _Pair(
@@ -189,7 +189,7 @@ def real_set1(root: Path) -> Iterator[Scene]:
             _Pair(
                 day=day,
                 fine=_cropped(_sorted(fine, order), 16),
-                coarse=_cell_means(_cropped(_sorted(coarse, order), 16), 16),
+                coarse=cell_means(_cropped(_sorted(coarse, order), 16), 16),
             )
         )
     bands = tuple(sorted(order, key=BANDS.index))
@@ -205,20 +205,36 @@ READERS: Mapping[str, Callable[[Path], Iterator[Scene]]] = {
     "imagefusion-real-set1": real_set1,
 }
 
+FOLDERS: Mapping[str, str] = {
+    "salton-sea": "stars-salton-sea-nir",
+    "kranj": "imagefusion-kranj",
+    "shenzhen": "shenzhen-etm-mod09",
+    "tsstf": "tsstf-6band-simcoarse",
+    "imagefusion-real-set1": "imagefusion-real-set1",
+}
+"""Where each lies below the folder of all."""
+
 GIVEN_AWAY_BY: Mapping[str, tuple[str, ...]] = {
     "salton-sea": ("salton",),
     "kranj": ("kranj",),
     "shenzhen": ("shenzhen",),
     "tsstf": ("tsstf", "cia", "coleambally"),
     "imagefusion-real-set1": ("real-set1",),
+    "cia": ("cia", "coleambally", "tsstf"),
+    "lgc": ("lgc", "gwydir"),
+    "ahb": ("ahb", "ar horqin"),
 }
 """Words that give a set away in a card's training record.  TSSTF's scene looks like that of CIA."""
 
 
 def named_in(card: Mapping[str, Any], name: str) -> bool:
-    """Whether a card's training, or what its weights were chosen on, names the set."""
+    """Whether a card's training, or what its weights were chosen on, names the set.
+
+    A set that is not known here, such as a region's own, is given away by its name.
+    """
     told = json.dumps(card.get("training", [])).lower().replace("_", "-")
-    words = "|".join(map(re.escape, GIVEN_AWAY_BY[name]))
+    known = GIVEN_AWAY_BY.get(name, (name.lower().replace("_", "-"),))
+    words = "|".join(map(re.escape, known))
     return re.search(rf"(?<![a-z])({words})(?![a-z])", told) is not None
 
 
@@ -228,12 +244,13 @@ def read_set(name: str, root: Path) -> list[Scene]:
 
 
 def _folder(root: Path, name: str) -> Path:
-    if not (root / name).is_dir():
+    folder = root / FOLDERS[name]
+    if not folder.is_dir():
         raise FileNotFoundError(
-            f"there is no {root / name}: the real sets are not part of the project; give the "
-            "folder that holds them by --data"
+            f"there is no {folder}: the real sets are not part of the project; say where they "
+            "lie (`data:` in an evaluation, --data of a benchmark)"
         )
-    return root / name
+    return folder
 
 
 def _read(path: Path) -> Array:
@@ -300,9 +317,9 @@ def _scene(
         bands=bands,
         fine_before=before.fine,
         fine_after=after.fine,
-        coarse_before=_padded(before.coarse),
-        coarse_after=_padded(after.coarse),
-        coarse=_padded(target.coarse)[None],
+        coarse_before=padded(before.coarse),
+        coarse_after=padded(after.coarse),
+        coarse=padded(target.coarse)[None],
         day_before=_number(before.day),
         day_after=_number(after.day),
         days=(_number(target.day),),
@@ -328,7 +345,8 @@ def _number(day: date) -> int:
     return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
-def _padded(cells: Array) -> Array:
+def padded(cells: Array) -> Array:
+    """Cells with ``COARSE_PAD`` more around them, repeated from the edge."""
     pad = (COARSE_PAD, COARSE_PAD)
     return np.pad(cells, ((0, 0), pad, pad), mode="edge")
 
@@ -343,13 +361,13 @@ def _cropped(image: Array, ratio: int) -> Array:
     return image[:, :y, :x]
 
 
-def _whole_cells(image: Array, ratio: int) -> Array:
+def whole_cells(image: Array, ratio: int) -> Array:
     """Lengthened by unknown pixels to whole cells."""
     y, x = (-length % ratio for length in image.shape[1:])
     return np.pad(image, ((0, 0), (0, y), (0, x)), constant_values=np.nan).astype(np.float32)
 
 
-def _cell_means(image: Array, ratio: int) -> Array:
+def cell_means(image: Array, ratio: int) -> Array:
     """Mean of the known pixels of each cell; NaN where less than half are known."""
     bands, y, x = image.shape
     cells = image.reshape(bands, y // ratio, ratio, x // ratio, ratio)

@@ -1,0 +1,19 @@
+"""Any methods on any sets, every score on the same pixels: what ``daily30 evaluate`` does.
+
+    choices.py     what is asked for: sets, methods, pictures
+    sets.py        a set as scenes, opened one at a time; benchmark.py: CIA, LGC, AHB, a region's
+    contenders.py  a method with its label, its training, and whether a set may be scored with it
+    answers.py     a method on a scene: the fused image on disk, with what it cost (cost.py)
+    scores.py      an answer against the truth; scored.py: all answers of a scene
+    store.py       where all that lies, and whether it is still true
+    run.py         what is missing is computed, then the report is written
+
+    rows.py        scores pooled by set and group, the gain over ``anomaly`` (pipeline.bootstrap)
+    published.py   numbers of others on the same pixels by the same definitions
+    tables.py      rows as tables; document.py, markdown.py, html.py: what a report is made of
+    report.py      the report; pictures of it in pictures.py and beside it
+
+A scene and a method are an address.  Its answer is written first and then, whole, the file that
+says of what it is the answer; so a run that is killed loses what it was at, and the same command
+goes on.  Answers of other images, weights or code are made anew.
+"""

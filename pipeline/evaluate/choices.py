@@ -1,0 +1,63 @@
+"""What is asked of an evaluation, as plain values that go to workers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from model.classical.naive import NAIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealSet:
+    """One of the small real sets (``pipeline.real_sets``)."""
+
+    name: str
+    folder: Path
+    """Holds the folders of all of them."""
+
+    groups: tuple[str, ...] = ()
+    """Which of its groups; empty: all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneFolder:
+    """A scene set on disk: CIA, LGC, AHB by ``daily30 sets import``, or a region's triplets."""
+
+    folder: Path
+    split: str = "test"
+
+
+SetChoice = RealSet | SceneFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodChoice:
+    """A row of every table."""
+
+    method: str
+    label: str
+    """Unique; how the row is called."""
+
+    checkpoint: str | None = None
+    steps: int | None = None
+
+
+Pictures = Literal["all", "few", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Sets, methods, and how much is drawn."""
+
+    name: str
+    sets: tuple[SetChoice, ...]
+    methods: tuple[MethodChoice, ...]
+    pictures: Pictures = "all"
+    """``few``: one picture of each set, small enough to be kept in a repository."""
+
+
+def with_naive(methods: tuple[MethodChoice, ...]) -> tuple[MethodChoice, ...]:
+    """The methods asked for, then the naive ones that were not: no table is without them."""
+    asked = {one.method for one in methods}
+    rest = tuple(MethodChoice(method=name, label=name) for name in NAIVE if name not in asked)
+    return methods + rest

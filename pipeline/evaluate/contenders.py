@@ -1,0 +1,87 @@
+"""A method that takes part: its identity, what it was trained on, and where it may be scored."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from model.card import MethodCard, describe, locate, read_card
+from pipeline.evaluate.choices import MethodChoice
+from pipeline.evaluate.sets import Source
+from pipeline.evaluate.store import fingerprint, method_code
+
+Mark = Literal["", "zero-shot", "adapted", "in-site"]
+"""What a row's weights have seen of the set: nothing; its training split after other data; that
+split from the start.  Empty: nothing is learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A method as it is asked for, and what its card says."""
+
+    choice: MethodChoice
+    card: MethodCard
+
+    training: tuple[Mapping[str, Any], ...]
+    """Stages of the training of its weights; none without weights."""
+
+    @classmethod
+    def of(cls, choice: MethodChoice) -> "Contender":
+        """Raises CheckpointError for a method or checkpoint that there is not."""
+        # Without sigma: it is not scored here, and takes a third of the time.
+        card = describe(choice.method, choice.checkpoint, steps=choice.steps, samples=0)
+        stages: Sequence[Mapping[str, Any]] = ()
+        if card.weights is not None:
+            stages = read_card(locate(choice.checkpoint)).get("training", ())
+        return cls(choice=choice, card=card, training=tuple(stages))
+
+    @property
+    def label(self) -> str:
+        return self.choice.label
+
+    @property
+    def identity(self) -> str:
+        """Of all that its answers depend on, beside the scene."""
+        return fingerprint(self.card.sha, method_code())
+
+    def mark(self, source: Source) -> Mark:
+        """What its weights have seen of a set that they may be scored on."""
+        if self.card.weights is None:
+            return ""
+        named = [source.named_in(stage) for stage in self.training]
+        if not any(named):
+            return "zero-shot"
+        return "in-site" if all(named) else "adapted"
+
+    def refusal(self, source: Source) -> str | None:
+        """Why it is not scored on a set; None if it is."""
+        bands = self.card.bands
+        if bands is not None:
+            fits = set(source.bands) <= set(bands) if self.card.slots else source.bands == bands
+            if not fits:
+                return f"it is made for all of {', '.join(bands)}"
+        for stage in self.training:
+            if source.named_in(stage) and (reason := _seen(stage, source)):
+                return reason
+        return None
+
+
+def _seen(stage: Mapping[str, Any], source: Source) -> str | None:
+    """How a stage that names the set has seen what would be scored; None if only another split."""
+    if source.learned_from is None:
+        return f"its card names {source.name}, or a set of the same scene, in its training"
+    entries = [one for one in _entries(stage) if source.named_in(one)]
+    if not entries:
+        return f"its card names {source.name} in its training and does not say which split"
+    for one in entries:
+        if one.get("scenes") != source.name:
+            return f"its card names a set of the same scene as {source.name} in its training"
+        if one.get("split") not in (source.learned_from, "validation"):
+            return f"it was trained or chosen on the split {one.get('split')} of {source.name}"
+    return None
+
+
+def _entries(stage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What a stage was trained and chosen on, set by set (``model.training.sources.describe``)."""
+    for key in ("data", "validation"):
+        listed = stage.get(key)
+        yield from (one for one in listed or () if isinstance(listed, list))

@@ -1,0 +1,166 @@
+"""The report of an evaluation: Markdown, HTML, and all numbers as CSV."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.evaluate.document import (
+    Bullets,
+    Cell,
+    Document,
+    Element,
+    Folded,
+    Heading,
+    Paragraph,
+    Table,
+)
+from pipeline.evaluate.markdown import markdown
+from pipeline.evaluate.published import PUBLISHED, SOURCE
+from pipeline.evaluate.rows import FLOOR
+from pipeline.evaluate.run import Group, Result, SetResult
+from pipeline.evaluate.tables import (
+    CHANGED,
+    RMSE,
+    band_table,
+    class_table,
+    group_table,
+    patch_table,
+    summary_table,
+)
+from pipeline.version import software
+
+
+def write_report(result: Result, folder: Path) -> tuple[Path, ...]:
+    """Write ``report.md``; returns what was written."""
+    document = report(result)
+    path = folder / "report.md"
+    path.write_text(markdown(document), encoding="utf-8")
+    return (path,)
+
+
+def report(result: Result) -> Document:
+    """All of it."""
+    return Document(
+        title=f"Evaluation {result.evaluation.name}",
+        blocks=tuple(_blocks(result)),
+    )
+
+
+def summary_lines(result: Result) -> Iterator[str]:
+    """For the terminal: the best three of each group and where ``anomaly`` stands."""
+    for one in result.sets:
+        for group in one.groups:
+            best = sorted(group.rows, key=lambda row: row.values["rmse"])[:3]
+            floor = next((row for row in group.rows if row.method == FLOOR), None)
+            told = ", ".join(f"{row.method} {row.values['rmse']:.4f}" for row in best)
+            end = "" if floor is None else f"; {FLOOR} {floor.values['rmse']:.4f}"
+            yield f"{one.name}, {group.name}: {told}{end}"
+
+
+def _blocks(result: Result) -> Iterator[Element]:
+    yield Paragraph(text=_intro(result))
+    groups = {(one.name, group.name): group.rows for one in result.sets for group in one.groups}
+    methods = [one.label for one in result.contenders]
+    yield Heading(text="Summary", level=2)
+    yield Paragraph(text="RMSE of reflectance, mean of the bands; the best of a row in bold.")
+    yield summary_table(groups, methods, RMSE)
+    yield Paragraph(text="The same of the changed pixels alone.")
+    yield summary_table(groups, methods, CHANGED)
+    for one in result.sets:
+        yield from _set(one)
+    yield Heading(text="Time and memory", level=2)
+    yield Paragraph(text=_COST)
+    yield _cost_table(result)
+    if result.errors:
+        yield Heading(text="What failed", level=2)
+        yield Bullets(texts=result.errors)
+    yield Heading(text="How to read the columns", level=2)
+    yield Bullets(texts=_NOTES)
+
+
+def _intro(result: Result) -> str:
+    count = sum(len(group.tasks) for one in result.sets for group in one.groups)
+    return (
+        f"{len(result.contenders)} methods on {count} scenes of {len(result.sets)} sets, by "
+        f"{software()}. All methods of a scene are scored on the same pixels. What stands in "
+        "`config.yaml` beside this report makes it again."
+    )
+
+
+def _set(one: SetResult) -> Iterator[Element]:
+    yield Heading(text=one.name, level=2)
+    for note in dict.fromkeys(group.note for group in one.groups if group.note):
+        yield Paragraph(text=note)
+    if one.refused:
+        yield Bullets(
+            texts=tuple(f"{label} is not scored: {why}" for label, why in one.refused.items())
+        )
+    for group in one.groups:
+        yield from _group(one, group)
+
+
+def _group(one: SetResult, group: Group) -> Iterator[Element]:
+    yield Heading(text=f"{one.name}: {group.name}", level=3)
+    if not group.rows:
+        yield Paragraph(text="No pixel is known in the truth and answered by all methods.")
+        return
+    first = group.rows[0]
+    yield Paragraph(
+        text=f"{first.scenes} {'scene' if first.scenes == 1 else 'scenes'}, {first.pixels:,} "
+        f"pixels of {group.pixel_m:g} m a band, cells of {group.ratio} pixels; bands "
+        f"{', '.join(group.bands)}."
+    )
+    yield group_table(group.rows, one.marks)
+    published = PUBLISHED.get(one.name, {}) if one.as_published else {}
+    patches = patch_table(group.rows, one.marks, published)
+    if published:
+        yield Paragraph(text=f"Means over patches of 256 pixels; in italics: {SOURCE}.")
+        yield patches
+    else:
+        yield Folded(title="Means over patches of 256 pixels", blocks=(patches,))
+    yield Folded(title="By band", blocks=(band_table(group.rows, group.bands),))
+    yield Folded(title="K-means maps of 5 classes", blocks=(class_table(group.rows),))
+
+
+def _cost_table(result: Result) -> Table:
+    """Each method's time per megapixel and its highest memory, set by set."""
+    labels = [one.label for one in result.contenders]
+    head: list[str] = ["method"]
+    columns: list[list[str]] = []
+    for one in result.sets:
+        head += [f"{one.name}: s / Mpx", "MB"]
+        costs = [group.costs for group in one.groups]
+        speed, memory = [], []
+        for label in labels:
+            mine = [cost[label] for cost in costs if label in cost]
+            pixels = sum(cost["megapixels"] for cost in mine)
+            seconds = sum(cost["cpu_seconds"] for cost in mine)
+            peaks = [cost["peak_mb"] for cost in mine if "peak_mb" in cost]
+            speed.append(f"{seconds / pixels:.2f}" if pixels else "-")
+            memory.append(f"{max(peaks):.0f}" if peaks else "-")
+        columns += [speed, memory]
+    rows = zip(labels, *columns, strict=True)
+    return Table(
+        head=tuple(head), rows=tuple(tuple(Cell(text=text) for text in row) for row in rows)
+    )
+
+
+_COST = (
+    "Seconds of processor time per million pixels of all bands, of all scenes of the set together, "
+    "and the highest memory that answering took beside the images and the loaded method; measured "
+    "in the runs that made the answers."
+)
+
+_NOTES = (
+    "RMSE, bias (prediction minus truth) and changed are of all pixels of the group's scenes "
+    "together, means over bands; the other columns are means over scenes.",
+    "changed: RMSE of the pixels in the top tenth of |truth - linear| that also exceed .05 there.",
+    "SSIM with a data range of 1; ERGAS with 1/16 as in the papers (for the physical one multiply "
+    "by 16 over the cells' pixels); SAM in radians.",
+    "edge and LBP: Roberts' edge strength and local binary patterns against the truth's; 0 is the "
+    "truth's own texture, below it the prediction is smoother.",
+    "gain: RMSE less that of anomaly with its 95 % interval, a paired bootstrap over blocks of "
+    "1.5 km; negative is better. better: scenes with an RMSE below that of anomaly.",
+    "training: zero-shot, the weights never saw the set; adapted, they went on with its training "
+    "split; in-site, that split is all they saw. Weights that saw what is scored are refused.",
+    "bold: the best of its column, all that show the same digits.",
+)

@@ -1,0 +1,88 @@
+"""A set as scenes, opened one at a time."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.evaluate.choices import RealSet, SceneFolder, SetChoice
+from pipeline.evaluate.scene_folder import FolderSource
+from pipeline.evaluate.store import files_sha
+from pipeline.real_sets import FOLDERS, Scene, named_in, read_set
+
+
+class Source(Protocol):
+    """The scenes of a set."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def bands(self) -> tuple[str, ...]: ...
+
+    @property
+    def sha(self) -> str:
+        """Of all that its scenes are made from."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The scenes, each by a name of its own, in the order of the report."""
+
+    @property
+    def learned_from(self) -> str | None:
+        """The split whose weights may be scored here, marked in-site; None: no part of the set."""
+
+    @property
+    def as_published(self) -> bool:
+        """Whether it is the papers' test split in their crop, so that their numbers compare."""
+
+    def read(self, key: str) -> Scene: ...
+
+    def named_in(self, stage: Mapping[str, Any]) -> bool:
+        """Whether a stage of a card's training names the set, or one of the same scene."""
+
+
+class RealSource:
+    """A small real set; all of it is held, some tens of megabytes."""
+
+    def __init__(self, choice: RealSet) -> None:
+        read = read_set(choice.name, choice.folder)
+        if unknown := set(choice.groups) - {scene.group for scene in read}:
+            there = ", ".join(dict.fromkeys(scene.group for scene in read))
+            raise ValueError(
+                f"{choice.name} has no group {', '.join(sorted(unknown))}; there are {there}"
+            )
+        chosen = [scene for scene in read if not choice.groups or scene.group in choice.groups]
+        self._scenes = {f"{scene.group}, {scene.name}": scene for scene in chosen}
+        self.name, self.learned_from, self.as_published = choice.name, None, False
+        self.bands = chosen[0].bands
+        folder = choice.folder / FOLDERS[choice.name]
+        self.sha = files_sha((path for path in folder.rglob("*") if path.is_file()), folder)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._scenes)
+
+    def read(self, key: str) -> Scene:
+        return self._scenes[key]
+
+    def named_in(self, stage: Mapping[str, Any]) -> bool:
+        return named_in({"training": [stage]}, self.name)
+
+
+@lru_cache(maxsize=1)
+def open_source(choice: SetChoice) -> Source:
+    """The scenes of a set.  Raises ValueError or OSError, with the cure, where it cannot be read.
+
+    A process keeps the last one: tasks come set by set.
+    """
+    match choice:
+        case RealSet():
+            return RealSource(choice)
+        case SceneFolder():
+            return FolderSource(choice)
+
+
+def folder_of(choice: SetChoice) -> Path:
+    """What of this machine a choice needs."""
+    return choice.folder
