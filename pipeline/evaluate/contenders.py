@@ -31,7 +31,7 @@ class Contender:
         card = describe(choice.method, choice.checkpoint, steps=choice.steps, samples=0)
         stages: Sequence[Mapping[str, Any]] = ()
         if card.weights is not None:
-            stages = read_card(locate(choice.checkpoint)).get("training", ())
+            stages = read_card(locate(choice.checkpoint, choice.method)).get("training", ())
         return cls(choice=choice, card=card, training=tuple(stages))
 
     @property
