@@ -13,9 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from model.card import CheckpointError, describe, read_card
 from model.classical.naive import NAIVE
-from model.diffusion import Levels
+from model.diffusion import Levels, cosine, sample, sampling_steps
 from model.fuser import load_fuser
+from model.network import FusionNetwork
 from model.network_fuser import NetworkFuser
+from model.noise import noise_field
 from model.sastf.parity import check_parity
 from model.stfdiff.blocks import StandardisedConv, waves
 from model.stfdiff.config import StfdiffConfig
@@ -136,6 +138,19 @@ def test_it_reads_x_the_level_and_every_known_image(pairs: str) -> None:
         assert (answer(network, other) - before).abs().max() > 1e-4, number
 
 
+@torch.inference_mode()
+def test_what_it_is_told_beside_the_images_counts_example_by_example() -> None:
+    network = made(conditions=("dates",))
+    f0, c0, f2, c2, c1, x = images(batch=2)
+    features = network.encode(c1, network.encode_references(f0, c0, f2, c2))
+    told = torch.rand(2, 3, dtype=torch.float64)
+    before = network.denoise(x, features, level(7.0, 2), told)
+    told[1] += 0.5
+    after = network.denoise(x, features, level(7.0, 2), told)
+    torch.testing.assert_close(after[0], before[0])
+    assert (after[1] - before[1]).abs().max() > 1e-5
+
+
 def test_the_decoder_sees_differences_of_the_streams_alone() -> None:
     """Where both streams are one, all it is given is 0: whatever the images, one answer."""
     network, known = made(), images()
@@ -229,6 +244,47 @@ def test_tiles_agree_with_the_whole_though_every_step_draws_noise(tmp_path: Path
     others = [replace(fuser.sampler, **change) for change in ({"eta": 0.0}, {"clamp": False})]
     for other in (replace(fuser, seed=1), *(replace(fuser, sampler=one) for one in others)):
         assert np.abs(other.fuse(region).reflectance - whole).max() > 1e-3
+
+
+class Half(FusionNetwork):
+    """Answers half of what it is given."""
+
+    config = StfdiffConfig()
+
+    def encode_references(self, *known: Tensor) -> None:
+        return None
+
+    def encode(self, coarse: Tensor, references: None) -> None:
+        return None
+
+    def denoise(self, x: Tensor, features: None, levels: Levels, conditions: None) -> Tensor:
+        return 0.5 * x
+
+
+def test_the_noise_of_a_step_is_that_of_its_level_and_place(tmp_path: Path) -> None:
+    fuser = load_fuser("stfdiff", write_stfdiff(tmp_path), seed=5, samples=2)
+    assert isinstance(fuser, NetworkFuser)
+    block = make_block(y=64, x=64, days=(2, 5), origin=(48, -80))
+    fused, sigma = replace(fuser, network=Half()).fuse(block)
+
+    def walk(sample_number: int) -> Tensor:
+        def noise(step: int) -> Tensor:
+            field = noise_field(5, block.origin, 6, 64, 64, sample=sample_number, step=step)
+            return torch.from_numpy(field)[None]
+
+        zero = torch.zeros(1, 6, 64, 64)
+        grid = sampling_steps(100, 3)
+        assert [now for now, _ in grid] == [100, 66, 33]
+        start = noise(0)
+        return sample(
+            lambda x, t: 0.5 * x, zero, start, grid, cosine(100), eta=1.0, fresh=noise, clamp=True
+        )
+
+    one, two = (0.5 + 0.5 * walk(number)[0].numpy() for number in range(2))
+    for day in range(2):
+        np.testing.assert_allclose(fused[day], one, atol=1e-6)
+    assert sigma is not None
+    np.testing.assert_allclose(sigma[0], np.stack([one, two]).std(0, ddof=1), atol=1e-6)
 
 
 def test_clamped_answers_are_reflectance_of_0_to_1(tmp_path: Path) -> None:

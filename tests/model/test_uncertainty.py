@@ -15,7 +15,7 @@ from model.training.calibrate import Errors, calibrate, calibrate_checkpoint, pr
 from model.training.example import Example
 from model.training.pool import make
 from model.uncertainty import FEATURES, Calibration, KnownDay, features, fit
-from tests.model.makers import make_block, make_calibration, write_checkpoint
+from tests.model.makers import make_block, make_calibration, write_checkpoint, write_stfdiff
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,19 @@ def test_several_samples_deviate_by_what_they_are_when_drawn_one_by_one(plain: P
     np.testing.assert_array_equal(fused, load(plain).fuse(block).reflectance)
     np.testing.assert_allclose(sigma[0], alone.std(0, ddof=1), atol=1e-6)
     assert sigma.mean() > 1e-5
+
+
+def test_an_example_is_predicted_as_stfdiff_fuses_it_with_noise_in_every_step(
+    tmp_path: Path,
+) -> None:
+    block = make_block(y=64, x=64, days=(2,))
+    fuser = load_fuser("stfdiff", write_stfdiff(tmp_path, frame="anomaly", clamp=False), samples=2)
+    assert isinstance(fuser, NetworkFuser)
+    fused, sigma = fuser.fuse(block)
+    alone = predict(fuser, "anomaly", example_of(block, 0))
+    assert sigma is not None
+    np.testing.assert_allclose(fused[0], alone[0], atol=1e-5)
+    np.testing.assert_allclose(sigma[0], alone.std(0, ddof=1), atol=1e-5)
 
 
 def test_a_day_states_the_same_sigma_whatever_days_are_fused_with_it(calibrated: Path) -> None:
