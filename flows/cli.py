@@ -211,15 +211,26 @@ def validate(
         ),
     ] = "",
     hide_days: Annotated[
-        str, typer.Option(help="Also hide fine images this near the held-out one, e.g. 0,8,16.")
-    ] = "0",
+        str, typer.Option(help="Also hide fine images this near the held-out one; a class each.")
+    ] = "0,8,16,32",
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Some dates and tiles only, as within a run.")
+    ] = False,
     workers: Workers = None,
 ) -> None:
-    """Hold out each fine date in turn, fuse it blind, and score it against what was seen."""
+    """Hold out each fine date in turn, fuse it blind, and score it against what was seen.
+
+    Beside the methods asked for stand the naive ones. `changed` is the RMSE where the truth is
+    not what time alone predicts; `edge` and `lbp` are below 0 where the fusion is smoother than
+    the truth; `- anomaly` is the RMSE less that of the method anomaly, with its 95 % interval.
+    What was answered before, here or within a run, is not computed again.
+    """
     from flows.config import region_job
-    from flows.show import table
+    from flows.show import progress, table
     from pipeline.executor import executor
-    from pipeline.validate import hold_out, summary
+    from pipeline.validate.stage import refuse_nothing
+    from pipeline.validate.stage import validate as score
+    from pipeline.validate.table import shown
 
     job = region_job(region)
     try:
@@ -227,14 +238,18 @@ def validate(
     except ValueError as error:
         raise ValueError(f"--hide-days {hide_days!r} must be numbers such as 0,8,16") from error
     _ingested_plan(job, workers)
-    with executor(workers) as ex:
-        scores = hold_out(
+    with executor(workers) as ex, progress(log) as on_progress:
+        found = score(
             job,
-            methods.split(",") if methods else [job.method.name],
+            ex,
+            methods=methods.split(",") if methods else (),
             hide_days=hidden,
-            ex=ex,
+            extent="sample" if sample else "all",
+            on_progress=on_progress,
         )
-    table(out, summary(scores))
+    refuse_nothing(job, found, hidden)
+    table(out, [shown(row) for row in found.rows])
+    raise typer.Exit(SOME_FAILED if found.errors else DONE)
 
 
 @app.command()

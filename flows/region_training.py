@@ -24,7 +24,7 @@ from model.training.scenes import TABLE, SceneSet, open_set
 from pipeline.executor import Executor, executor
 from pipeline.job import Job, JobError, Method
 from pipeline.run import ingest, locked, prepare
-from pipeline.triplets import TripletRules, cut_triplets
+from pipeline.triplets import SEEN, TripletRules, cut_triplets
 
 OWN = "region"
 """``scenes: region`` in a training file is the set of the region that is trained for."""
@@ -126,7 +126,7 @@ def train_on_region(
     same = sha256((triplets / TABLE).read_bytes() + json.dumps(config.as_json()).encode())
     run = runs_folder(job) / same.hexdigest()[:12]
     run_config(config, folder=run, device=device, workers=workers, out=out, log=log)
-    return _published(run / "best", weights_folder(job), made)
+    return _published(run / "best", weights_folder(job), made, triplets / SEEN)
 
 
 def region_config(
@@ -188,14 +188,14 @@ def region_config(
     )
 
 
-def _published(best: Path, weights: Path, made: SceneSet) -> Path:
+def _published(best: Path, weights: Path, made: SceneSet, seen: Path) -> Path:
     """Put a checkpoint in its place as a whole, with the dates that it was trained on."""
     new, old = (weights.with_name(f"{weights.name}.{word}") for word in ("partial", "old"))
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.copytree(best, new)
     card = json.loads((new / CARD).read_text())
-    card["training"][-1]["data"] = made.origin
+    card["training"][-1] |= {"data": made.origin, "region": json.loads(seen.read_text())}
     (new / CARD).write_text(json.dumps(card, indent=2) + "\n")
     if weights.exists():
         weights.rename(old)

@@ -17,6 +17,7 @@ OnProgress = Callable[["Progress"], None]
 UNIT = {
     "search": "months",
     "ingest": "blocks",
+    "validate": "tile-dates",
     "fuse": "tile-days",
     "cut": "triplets",
     "answer": "answers",
@@ -35,7 +36,7 @@ def progress(console: Console) -> Iterator[OnProgress]:
         yield _Lines(console)
         return
     bars = Bars(
-        TextColumn("{task.description:<7}"),
+        TextColumn("{task.description:<8}"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]:<10} {task.fields[where]:<32}"),

@@ -250,12 +250,14 @@ class TileView:
         return self.recipe.code << 32 | int.from_bytes(digest(parts, 4), "big")
 
 
-def views(recipe: Recipe, survey: Survey) -> Iterator[TileView]:
-    """The survey as each tile in turn sees it."""
+def views(
+    recipe: Recipe, survey: Survey, tiles: Sequence[Tile] | None = None
+) -> Iterator[TileView]:
+    """The survey as each tile in turn sees it; ``tiles``: only these, in this order."""
     grid, horizon = recipe.job.grid, survey.horizon
     coarse_states = survey.coarse_states(recipe.job.coarse_fill_days, recipe.corrections)
     unmeasured = survey.unmeasured if recipe.job.coregister != "none" else frozenset()
-    for tile in grid.tiles:
+    for tile in grid.tiles if tiles is None else tiles:
         near = _near(grid, tile, recipe.halo)
         yield TileView(
             recipe=recipe,

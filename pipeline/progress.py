@@ -10,7 +10,9 @@ from typing import Literal, Self
 from pipeline.fuse import FuseReport
 from pipeline.ingest import IngestReport
 
-Stage = Literal["search", "ingest", "plan", "fuse", "publish", "cut", "answer", "score"]
+Stage = Literal[
+    "search", "ingest", "validate", "plan", "fuse", "publish", "cut", "answer", "score"
+]
 
 
 MOST_NOTES = 20
@@ -25,8 +27,9 @@ class Progress:
 
     done: int
     total: int
-    """Months of catalogues while searching, scenes' blocks while ingesting, tile-days while fusing,
-    triplets while cutting, methods on scenes while evaluating, then scenes."""
+    """Months of catalogues while searching, scenes' blocks while ingesting, held-out dates of tiles
+    while validating, tile-days while fusing, triplets while cutting, methods on scenes while
+    evaluating, then scenes."""
 
     days_done: int = 0
     days_total: int = 0

@@ -17,7 +17,7 @@ from model.fuser import Fuser
 from model.metrics import changed
 from pipeline.bootstrap import BLOCK_M, BlockErrors, Interval, rmse_difference
 from pipeline.real_sets import Scene
-from pipeline.validate import Moments
+from pipeline.validate.moments import Moments
 
 FLOOR = "anomaly"
 

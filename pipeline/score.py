@@ -28,7 +28,7 @@ from pipeline.references import BlockAddress, read_block
 from pipeline.simulate.truth import LABELS
 from pipeline.store import open_product
 from pipeline.survey import Survey
-from pipeline.validate import Moments
+from pipeline.validate.moments import Moments
 
 CLASSES = ("all", *LABELS)
 """All fused pixels, those under the flood, those cut within the past days: the truth's labels."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,15 @@ from pipeline.executor import Executor, executor
 from pipeline.grid import Grid, Tile
 from pipeline.job import Job, JobError
 from pipeline.progress import OnProgress, Progress
+from pipeline.recipe import write_json
 from pipeline.references import BlockAddress, read_block
 from pipeline.statistics import region_statistics
 from pipeline.triplet_dates import DateSplit, WindowDates, split_dates
 
 SPLITS = ("train", "validation", "test")
+
+SEEN = "seen.json"
+"""File in a region's scene set: what weights trained on it know of the region."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +124,7 @@ def cut_triplets(
                 f"no patch of {patch} pixels of {job.name} is known on {rules.min_known:.0%} of "
                 "its pixels, for training or for validation; use a longer period or ask for less"
             )
+        write_json(new / SEEN, _seen(job, split))
         SceneSet(
             name=job.name,
             bands=dates.bands,
@@ -263,6 +269,17 @@ def _masks(block: Block, known: NDArray[np.bool_]) -> dict[str, NDArray[np.uint8
     }
     kept = {role: mask.astype(np.uint8) for role, mask in masks.items() if mask.any()}
     return kept if known.all() else {**kept, "known": known.astype(np.uint8)}
+
+
+def _seen(job: Job, split: DateSplit) -> dict[str, Any]:
+    """Where weights trained on the set know the region, and on which dates: what they train on
+    and what they are chosen by.  They are not scored there (``pipeline.validate.seen``)."""
+    dates = sorted({*split.usable, *split.validation})
+    return {
+        "name": job.name,
+        "bbox": list(job.bbox),
+        "dates": [day.isoformat() for day in dates],
+    }
 
 
 def _origin(job: Job, split: DateSplit, rules: TripletRules) -> str:

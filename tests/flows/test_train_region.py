@@ -79,6 +79,9 @@ def test_the_checkpoint_is_the_default_one_trained_on(trained: Path, region: Pat
     assert NetworkConfig.from_dict(card["network"]) == NetworkConfig.from_dict(default["network"])
     assert len(card["training"]) == len(default["training"]) + 1
     assert "held out for validation 2023-05-" in card["training"][-1]["data"]
+    known = card["training"][-1]["region"]
+    assert known["name"] == "own"
+    assert len(known["dates"]) < len(range(0, DAYS, EVERY))
     assert (trained / WEIGHTS).read_bytes() != (DEFAULT_CHECKPOINT / WEIGHTS).read_bytes()
     made = open_set(region.parent / "own.triplets")
     assert (made.patch_px, made.bands, made.coarse) == (96, BANDS, "cells")

@@ -1,19 +1,29 @@
 """Scores of held-out dates, against what the files say."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from model.card import CLASSICAL_HALO
+from model.card import CARD, CLASSICAL_HALO
 from pipeline.executor import executor
-from pipeline.job import Job, JobError, PairRules
+from pipeline.job import Job, JobError, Method, PairRules
+from pipeline.progress import Progress
 from pipeline.run import ingest, locked, prepare
 from pipeline.survey import NotIngestedError
-from pipeline.validate import Moments, Score, hold_out, summary
+from pipeline.validate import Moments, hide
+from pipeline.validate.answers import FILE, Answers
+from pipeline.validate.held_out import asked
+from pipeline.validate.hide import HIDE_DAYS, LeakError, Region
+from pipeline.validate.seen import ADAPTED, IN_SITE, ZERO_SHOT, seen_by
+from pipeline.validate.stage import BASELINES, Validation, answered, refuse_nothing, validate
+from pipeline.validate.table import Answered
+from pipeline.validate.targets import SAMPLE_DATES, SAMPLE_TILES, targets
 from tests.season import Season, make_season, write_image
 from tests.synthetic import Float, day
 
@@ -43,20 +53,39 @@ def image(season: Season, number: int) -> Float:
     return np.where(values < 0, np.nan, values)
 
 
-def of(scores: Sequence[Score], method: str, number: int, band: str = "red") -> Moments:
-    (found,) = [
-        one.moments
-        for one in scores
-        if (one.method, one.date, one.band) == (method, day(number), band)
-    ]
+def hold_out(
+    job: Job, methods: Sequence[str], *, hide_days: Sequence[int] = (0,)
+) -> dict[str, Answered]:
+    """The answers of methods, worked out in this process."""
+    region = Region(job)
+    with executor(scheduler="synchronous") as ex:
+        held_out = targets(region, hide_days=hide_days, extent="all")
+        found, errors = answered(region, asked(job, methods), held_out, ex)
+    assert not errors
     return found
+
+
+def rows_of(job: Job, methods: Sequence[str], **changes: Any) -> Validation:
+    with executor(scheduler="synchronous") as ex:
+        found = validate(job, ex, methods=methods, **changes)
+    assert not found.errors
+    return found
+
+
+def dates(answers: dict[str, Answered]) -> set[date]:
+    return {target.day for found in answers.values() for target, _ in found}
+
+
+def of(answers: dict[str, Answered], method: str, number: int, band: int = 0) -> Moments:
+    found = [sums for target, sums in answers[method] if target.day == day(number)]
+    return sum((sums.moments[band] for sums in found), Moments())
 
 
 def test_scores_are_those_of_the_plain_formulas_on_the_files(tmp_path: Path) -> None:
     season, job = make_read(tmp_path)
     scores = hold_out(job, ["copy-before", "linear"])
 
-    assert {one.date for one in scores} == {day(4), day(8), day(12)}
+    assert dates(scores) == {day(4), day(8), day(12)}
     for number in (4, 8, 12):
         seen = image(season, number)[0].ravel()
         before, after = (image(season, number + by)[0].ravel() for by in (-4, 4))
@@ -73,7 +102,7 @@ def test_hiding_neighbours_widens_the_bracket(tmp_path: Path) -> None:
     scores = hold_out(job, ["copy-before"], hide_days=[4])
 
     # Of 0, 4, 8, 12, 16 only 8 keeps references when its neighbours at 4 days go too.
-    assert {one.date for one in scores} == {day(8)}
+    assert dates(scores) == {day(8)}
     fused, seen = image(season, 0)[0], image(season, 8)[0]
     assert of(scores, "copy-before", 8).rmse == pytest.approx(
         np.sqrt(np.mean((fused - seen) ** 2)), rel=1e-5
@@ -92,7 +121,7 @@ def test_a_hidden_image_reaches_the_scores_only_as_the_truth(tmp_path: Path) -> 
     read(other)
     second = hold_out(other, ["anomaly"])
 
-    for band in season.bands:
+    for band in range(len(season.bands)):
         one, two = of(first, "anomaly", number, band), of(second, "anomaly", number, band)
         assert one.pixels == two.pixels > 50
         assert two.fused == one.fused
@@ -105,48 +134,143 @@ def test_a_hidden_image_is_left_out_of_the_statistics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, job = make_read(tmp_path)
-    asked = []
-    from pipeline import validate
-
-    measure = validate.count
+    asked_for: list[set[date]] = []
+    measure = hide.count
 
     def record(inputs: Path, bands: Sequence[str], days: Collection[date]) -> object:
-        asked.append(set(days))
+        asked_for.append(set(days))
         return measure(inputs, bands, days)
 
-    monkeypatch.setattr(validate, "count", record)
-    hold_out(job, ["linear"], hide_days=[0, 4])
+    monkeypatch.setattr(hide, "count", record)
+    region = Region(job)
+    blind = region.without({day(4), day(8)})
 
-    every, *hidden = asked
-    assert every > {day(4), day(8), day(12)}
-    assert hidden == [{day(4)}, {day(8)}, {day(12)}, {day(4), day(8), day(12)}]
+    assert asked_for[0] == set(region.survey.fine_days)
+    assert asked_for[1:] == [{day(4)}, {day(8)}] or asked_for[1:] == [{day(8)}, {day(4)}]
+    everything = region.without(())
+    assert not np.array_equal(blind.centre, everything.centre)
+
+
+def test_a_target_made_from_a_hidden_date_cannot_be_built(tmp_path: Path) -> None:
+    _, job = make_read(tmp_path)
+    (target,) = targets(Region(job), hide_days=[4], extent="all")
+
+    for leaked in (target.address.before, target.address.after):
+        with pytest.raises(LeakError, match="held-out 2023-05-09 on tile 0: 2023-05"):
+            replace(target, hidden=target.hidden | set(leaked))
+    with pytest.raises(LeakError, match="2023-05-09"):
+        replace(target, hidden=target.hidden - {target.day})
+
+
+def test_the_references_of_a_hidden_class_may_lie_farther_apart_by_what_is_hidden(
+    tmp_path: Path,
+) -> None:
+    _, job = make_read(tmp_path)
+    narrow = replace(job, rules=replace(job.rules, max_span_days=8))
+
+    (target,) = targets(Region(narrow), hide_days=[4], extent="all")
+    assert (target.day, target.gap_days) == (day(8), 8)
+    assert {one.gap_days for one in targets(Region(narrow), hide_days=[0], extent="all")} == {4}
 
 
 def test_all_methods_are_scored_on_the_same_pixels(tmp_path: Path) -> None:
     _, job = make_read(tmp_path, clear=(0.5, 0.9))
     scores = hold_out(job, ["copy-before", "anomaly", "delta"])
-    pixels: dict[object, set[int]] = {}
-    for one in scores:
-        pixels.setdefault((one.date, one.band), set()).add(one.moments.pixels)
+    pixels = [[sums.pixels for _, sums in found] for found in scores.values()]
 
-    assert pixels
-    assert all(len(counts) == 1 for counts in pixels.values())
+    assert pixels[0]
+    assert pixels[0] == pixels[1] == pixels[2]
 
 
-def test_the_summary_pools_dates_and_averages_bands(tmp_path: Path) -> None:
+def test_rows_pool_dates_and_average_bands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.validate.sums.BLOCK_M", 120.0)  # the region is one block wide
     season, job = make_read(tmp_path)
-    scores = hold_out(job, ["linear", "mean"])
-    rows = {(row["method"], row["band"]): row for row in summary(scores)}
+    scores = hold_out(job, ["mean"])
+    rows = {row.method: row for row in rows_of(job, ["mean"], hide_days=[0]).rows}
 
-    parts = [one.moments for one in scores if (one.method, one.band) == ("linear", "red")]
-    assert rows["linear", "red"]["rmse"] == pytest.approx(
-        np.sqrt(np.mean([part.rmse**2 for part in parts]))
-    )
-    assert rows["linear", "red"]["dates"] == 3
-    for name in ("rmse", "cc", "bias"):
-        assert rows["mean", "mean"][name] == pytest.approx(
-            np.mean([rows["mean", band][name] for band in season.bands])
-        )
+    assert rows.keys() == {"mean", *BASELINES}
+    by_band = []
+    for band in range(len(season.bands)):
+        parts = [of(scores, "mean", number, band) for number in (4, 8, 12)]
+        by_band.append(np.sqrt(np.mean([part.rmse**2 for part in parts])))
+    assert rows["mean"].rmse == pytest.approx(np.mean(by_band))
+    assert (rows["mean"].dates, rows["mean"].tiles, rows["mean"].gap_days) == (3, 3, 4)
+    assert rows["anomaly"].gain is not None
+    assert tuple(rows["anomaly"].gain) == (0, 0, 0)
+    gain = rows["mean"].gain
+    assert gain is not None
+    assert gain.value == pytest.approx(rows["mean"].rmse - rows["anomaly"].rmse)
+
+
+def test_the_changed_pixels_are_those_of_the_largest_error_of_linear(tmp_path: Path) -> None:
+    _, job = make_read(tmp_path)
+    rows = {row.method: row for row in rows_of(job, ["copy-before"], hide_days=[0]).rows}
+
+    assert rows["linear"].changed > 1.5 * rows["linear"].rmse
+
+
+def test_what_was_answered_is_kept_through_a_kill_and_not_asked_again(tmp_path: Path) -> None:
+    _, job = make_read(tmp_path)
+    first = rows_of(job, ["mean"])
+    path = job.inputs / FILE
+    whole = path.read_bytes()
+    *_, last = whole.splitlines()
+    path.write_bytes(whole[: -len(last) // 2])  # killed while it wrote the last line
+
+    told: list[Progress] = []
+    again = rows_of(job, ["mean"], on_progress=told.append)
+    assert again.to_dict() == first.to_dict()
+    assert path.read_bytes() == whole
+    assert [(one.stage, one.done, one.total) for one in told] == [("validate", 1, 1)]
+    rows_of(job, ["mean"], on_progress=told.append)
+    assert len(told) == 1
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+    assert Answers.of(job).path == path
+
+
+def test_an_image_that_is_read_anew_is_asked_anew(tmp_path: Path) -> None:
+    season, job = make_read(tmp_path)
+    before = {one.day: one.key for one in targets(Region(job), hide_days=[0], extent="all")}
+    write_image(season.image("fine", day(4)), image(season, 4) * 0.5, season.grid.fine)
+    item = next((season.folder / "fine").rglob("*2023-05-05*.json"))
+    known = json.loads(item.read_text())
+    known["properties"]["updated"] = "2023-06-01T00:00:00Z"
+    item.write_text(json.dumps(known))
+    read(job)
+    after = {one.day: one.key for one in targets(Region(job), hide_days=[0], extent="all")}
+
+    # 4 is held out itself and a reference of 8; 12 is made from 8 and 16.
+    assert {when for when, key in before.items() if key != after[when]} == {day(4), day(8)}
+
+
+def test_a_sample_is_bounded_and_a_later_image_moves_little_of_it(tmp_path: Path) -> None:
+    season = make_season(tmp_path / "files", days=81, every=4, clear=(1, 1), rows=8, cols=7)
+    rules = PairRules(min_clear=0.4, max_span_days=16)
+    job = season.job(start=day(0), end=day(80), rules=rules)
+    read(job)
+    region = Region(job)
+    sample = targets(region, hide_days=HIDE_DAYS, extent="sample")
+    everything = targets(region, hide_days=HIDE_DAYS, extent="all")
+
+    assert {one.key for one in sample} < {one.key for one in everything}
+    assert {one.hide_days for one in sample} == {0, 8, 16, 32}
+    for hidden in HIDE_DAYS:
+        days = [one.day for one in sample if one.hide_days == hidden]
+        assert len(set(days)) <= SAMPLE_DATES
+        assert max(days.count(one) for one in days) <= SAMPLE_TILES
+    shorter = targets(Region(replace(job, end=day(75))), hide_days=[0], extent="sample")
+    kept = {one.day for one in shorter} & {one.day for one in sample if one.hide_days == 0}
+    assert len(kept) >= SAMPLE_DATES - 1
+
+
+def test_rows_survive_the_attributes_of_a_cube(tmp_path: Path) -> None:
+    _, job = make_read(tmp_path)
+    found = rows_of(job, ["mean"])
+    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+
+    again = Validation.from_dict(told)
+    assert again.to_dict() == found.to_dict()
+    assert [row.method for row in again.rows] == [row.method for row in found.rows]
 
 
 def test_moments_add_up_like_the_pixels(rng_pixels: tuple[Float, Float]) -> None:
@@ -167,23 +291,52 @@ def rng_pixels() -> tuple[Float, Float]:
 
 def test_no_date_to_hold_out_is_said_with_the_cure(tmp_path: Path) -> None:
     _, job = make_read(tmp_path, days=9)
+    found = rows_of(job, ["linear"], hide_days=[4])
 
+    assert not found.rows
     with pytest.raises(JobError, match="no fine date from 2023-05-01 to 2023-05-09 keeps clear"):
-        hold_out(job, ["linear"], hide_days=[4])
+        refuse_nothing(job, found, [4])
 
 
 def test_a_region_that_was_not_read_cannot_be_validated(tmp_path: Path) -> None:
     season = make_season(tmp_path / "files", days=9)
 
     with pytest.raises(NotIngestedError, match="it reads the scenes"):
-        hold_out(season.job(), ["linear"])
+        Region(season.job())
 
 
 def test_published_methods_are_scored_beside_the_naive(tmp_path: Path) -> None:
     _, job = make_read(tmp_path, clear=(0.5, 0.9))
-    methods = ["linear", *CLASSICAL_HALO]
-    rows = {row["method"]: row for row in summary(hold_out(job, methods)) if row["band"] == "mean"}
+    rows = rows_of(job, [*CLASSICAL_HALO], hide_days=[0]).rows
 
-    assert rows.keys() == set(methods)
-    assert len({row["pixels"] for row in rows.values()}) == 1
-    assert all(np.isfinite(row["rmse"]) for row in rows.values())
+    assert {row.method for row in rows} == {*CLASSICAL_HALO, *BASELINES}
+    assert len({row.pixels for row in rows}) == 1
+    assert all(np.isfinite(row.rmse) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("bbox", "word", "known"),
+    [
+        ((-10.0, 30.0, 170.0, 50.0), IN_SITE, {day(8), day(12)}),
+        ((170.0, 30.0, -10.0, 50.0), ADAPTED, set()),
+        ((-10.0, -50.0, 170.0, -30.0), ADAPTED, set()),
+        (None, ZERO_SHOT, set()),
+    ],
+    ids=["here", "the other side of the Earth", "the other hemisphere", "nowhere"],
+)
+def test_a_card_tells_which_dates_its_weights_know_of_a_region(
+    tmp_path: Path, bbox: tuple[float, ...] | None, word: str, known: set[date]
+) -> None:
+    from tests.model.makers import write_checkpoint
+
+    folder = write_checkpoint(tmp_path / "weights", trained=True)
+    stage = {"data": [{"worlds": {"train, seed 1": 180}}]}
+    dates = [f"{day(8)}", f"{day(12)}"]
+    region = [] if bbox is None else [{"region": {"name": "x", "bbox": bbox, "dates": dates}}]
+    card = json.loads((folder / CARD).read_text()) | {"training": [stage, *region]}
+    (folder / CARD).write_text(json.dumps(card))
+    season = make_season(tmp_path / "files", days=9)
+
+    seen = seen_by(season.job(), Method(name="sa-stf", checkpoint=str(folder)))
+    assert (seen.weights, seen.dates) == (word, known)
+    assert seen_by(season.job(), Method(name="anomaly")).weights == ""

@@ -1,0 +1,16 @@
+"""How good the methods are here: real fine dates are hidden, fused blind, and compared.
+
+    hide.py      what is hidden with a date, and what is known of the region without it
+    targets.py   which dates are held out on which tiles, and what each is fused from
+    held_out.py  a target fused by several methods and compared: a task for any worker
+    seen.py      which dates the weights of a method have seen already
+    answers.py   what has been answered, kept on disk
+    moments.py, sums.py, table.py   scores that add up, and their rows
+    stage.py     all of it: what ``daily30 validate`` and every run do
+
+The truth is what the fine sensor saw clear that day; all methods are scored on the same pixels.
+"""
+
+from pipeline.validate.moments import Moments
+
+__all__ = ["Moments"]

@@ -1,0 +1,50 @@
+"""What methods answered on held-out dates, kept beside the cube: killing a run loses nothing.
+
+``validation.jsonl`` in the folder of the inputs, a line an answer, written by the driver alone as
+each comes.  A line that a kill cut short is dropped.
+"""
+
+import json
+from pathlib import Path
+
+from pipeline.job import Job
+from pipeline.validate.sums import Sums
+from pipeline.validate.targets import Target
+
+FILE = "validation.jsonl"
+
+
+class Answers:
+    """The answers of all runs on a region."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: dict[tuple[str, str], Sums] = {}
+        if not path.exists():
+            return
+        *lines, cut = path.read_bytes().split(b"\n")
+        if cut:
+            with path.open("r+b") as file:
+                file.truncate(path.stat().st_size - len(cut))
+        for line in lines:
+            known = json.loads(line)
+            self._known[known["target"], known["method"]] = Sums.from_dict(known["sums"])
+
+    @classmethod
+    def of(cls, job: Job) -> "Answers":
+        """Those of a region's cube."""
+        return cls(job.inputs / FILE)
+
+    def has(self, target: Target, sha: str) -> bool:
+        return (target.key, sha) in self._known
+
+    def get(self, target: Target, sha: str) -> Sums | None:
+        """None while it has not been given."""
+        return self._known.get((target.key, sha))
+
+    def add(self, target: Target, sha: str, sums: Sums) -> None:
+        """Keep an answer, in memory and on disk."""
+        line = json.dumps({"target": target.key, "method": sha, "sums": sums.to_dict()})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        self._known[target.key, sha] = sums

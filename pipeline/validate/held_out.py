@@ -1,0 +1,153 @@
+"""Fuse a held-out date blind by several methods and compare them: a task, run by any worker."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from model.block import Array
+from model.classical.naive import day_of
+from pipeline.executor import Executor
+from pipeline.fuse import fuser_for
+from pipeline.job import Job, Method
+from pipeline.progress import OnProgress, Progress
+from pipeline.references import BlockInputs, read_block
+from pipeline.validate.answers import Answers
+from pipeline.validate.hide import Blind, Region
+from pipeline.validate.sums import Sums
+from pipeline.validate.targets import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A method that is to answer."""
+
+    method: Method
+    sha: str
+    halo: int
+
+    @property
+    def name(self) -> str:
+        return self.method.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """The address of some methods' answers for one target."""
+
+    job: Job
+    target: Target
+    blind: Blind
+    methods: tuple[Asked, ...]
+
+    def __str__(self) -> str:
+        return str(self.target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A method's answer on the tile: (band, y, x) reflectance and what it states of its error."""
+
+    reflectance: Array
+    sigma: Array | None
+
+
+def answer(
+    region: Region,
+    wanted: Sequence[tuple[Target, Sequence[Asked]]],
+    answers: Answers,
+    ex: Executor,
+    on_progress: OnProgress | None = None,
+) -> list[str]:
+    """Have the targets answered that ``answers`` lacks, and keep each as it comes; the errors."""
+    tasks: dict[str, HeldOut] = {}
+    for target, methods in wanted:
+        missing = tuple(one for one in methods if not answers.has(target, one.sha))
+        if missing and target.key not in tasks:  # classes that hide the same dates share a task
+            blind = region.without(target.hidden)
+            tasks[target.key] = HeldOut(job=region.job, target=target, blind=blind, methods=missing)
+    errors: list[str] = []
+    work = partial(compare, device=ex.device)
+    for done, outcome in enumerate(ex.map(work, tasks.values(), gpu=True), 1):
+        target = outcome.task.target
+        if outcome.result is None:
+            errors.append(str(outcome.error))
+        else:
+            for one, sums in zip(outcome.task.methods, outcome.result, strict=True):
+                answers.add(target, one.sha, sums)
+        if on_progress is not None:
+            on_progress(
+                Progress(
+                    stage="validate",
+                    done=done,
+                    total=len(tasks),
+                    day=target.day,
+                    tile=target.tile,
+                    error=outcome.error,
+                )
+            )
+    return errors
+
+
+def compare(task: HeldOut, device: str) -> list[Sums]:
+    """Sums of each method on the pixels that were seen and that all methods can answer."""
+    inputs, images = blind_images(task, device)
+    assert inputs.block is not None
+    core = inputs.core
+    truth = inputs.observed[0]
+    scored = inputs.clear[0] & inputs.block.known()[0][core]
+    linear = day_of(inputs.block, 0).linear[(slice(None), *core)]
+    step = task.job.grid.fine.resolution
+    for one, image in zip(task.methods, images, strict=True):
+        if not np.isfinite(image.reflectance[:, scored]).all():
+            raise ValueError(
+                f"{one.name} left pixels unanswered that the references and coarse images know; "
+                "methods are scored on the same pixels, so none may choose its own"
+            )
+    return [
+        Sums.of(
+            image.reflectance,
+            image.sigma,
+            truth,
+            linear,
+            scored,
+            pixel_m=(abs(step.x) * abs(step.y)) ** 0.5,
+        )
+        for image in images
+    ]
+
+
+def blind_images(task: HeldOut, device: str) -> tuple[BlockInputs, list[Image]]:
+    """What each method makes of the target, which it has not seen; and the inputs, truth in them.
+
+    Each method reads the block with the halo that it wants, as in a run.
+    """
+    blocks: dict[int, BlockInputs] = {}
+    images = []
+    for one in task.methods:
+        if one.halo not in blocks:
+            blocks[one.halo] = read_block(
+                task.job.inputs,
+                task.job.grid,
+                replace(task.target.address, halo=one.halo),
+                centre=task.blind.centre,
+                spread=task.blind.spread,
+                corrections=task.blind.corrections,
+            )
+        inputs = blocks[one.halo]
+        assert inputs.block is not None
+        fused, sigma = fuser_for(one.method, one.sha, device).fuse(inputs.block)
+        core = (0, slice(None), *inputs.core)
+        images.append(Image(reflectance=fused[core], sigma=None if sigma is None else sigma[core]))
+    return inputs, images
+
+
+def asked(job: Job, names: Iterable[str]) -> tuple[Asked, ...]:
+    """The methods by these names, each once, with the job's settings.  Raises CheckpointError."""
+    found = []
+    for name in dict.fromkeys(names):
+        method = replace(job.method, name=name)
+        card = method.card()
+        found.append(Asked(method=method, sha=card.sha, halo=card.halo))
+    return tuple(found)

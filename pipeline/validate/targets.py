@@ -1,0 +1,147 @@
+"""Which dates are held out on which tiles, and from what each is fused while it is hidden.
+
+A date is held out on every tile that saw it clear enough for a reference and that keeps
+references on both sides of it (or, where the region file says ``pairs.single_pair: all``, on
+one).  With the fine images of N days around it hidden, the two references may lie 2 N days
+farther apart than the region's own rule allows.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import islice
+from typing import Literal
+
+from pipeline.choose import views
+from pipeline.grid import Tile
+from pipeline.job import Method
+from pipeline.recipe import Recipe, digest
+from pipeline.references import BlockAddress
+from pipeline.validate.hide import LeakError, Region
+
+Extent = Literal["none", "sample", "all"]
+"""How much is held out."""
+
+SAMPLE_DATES = 4
+SAMPLE_TILES = 3
+"""Of a sample: dates of each class of hidden days, and tiles of each date."""
+
+_FORMAT = 1
+"""Raised when the same target is fused or scored in another way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A held-out date on one tile, and what it is fused from."""
+
+    address: BlockAddress
+    """With no halo."""
+
+    hide_days: int
+    """Fine images up to so many days from it are hidden."""
+
+    hidden: frozenset[date]
+    """All fine dates that it may not know."""
+
+    key: str
+    """Stands for all that determines the answer of a method: images, dates, settings.
+
+    Not the region's statistics, which every night's scenes move by a little: an answer is kept
+    as it was first given, as a cube keeps the statistics of its first plan.
+    """
+
+    def __post_init__(self) -> None:
+        used = {*self.address.before, *self.address.after}
+        if leaked := used & self.hidden or {self.day} - self.hidden:
+            raise LeakError(f"{self}: {', '.join(map(str, sorted(leaked)))} is hidden, not used")
+
+    def __str__(self) -> str:
+        return f"held-out {self.day} on tile {self.tile}"
+
+    @property
+    def day(self) -> date:
+        return self.address.days[0]
+
+    @property
+    def tile(self) -> int:
+        return self.address.tile.index
+
+    @property
+    def gap_days(self) -> int:
+        """Days to the nearer reference."""
+        sides = (self.address.before, self.address.after)
+        return min(abs((self.day - side[0]).days) for side in sides if side)
+
+
+def targets(
+    region: Region,
+    *,
+    hide_days: Sequence[int],
+    extent: Extent,
+    dates: Collection[date] | None = None,
+    besides: Iterable[date] = (),
+) -> list[Target]:
+    """All targets of a region, or a sample of them.
+
+    ``dates``: only these.  ``besides``: the images around these dates are hidden from every
+    target too, those a target of the same class would hide.  A sample is drawn by the dates' and
+    tiles' own names, so an image that comes later moves one date of it at most.
+    """
+    job, others = region.job, tuple(besides)
+    inside = [day for day in region.survey.fine_days if job.start <= day <= job.end]
+    wanted = [day for day in inside if dates is None or day in dates]
+    if extent == "sample":
+        wanted.sort(key=_lot)
+    tiles = SAMPLE_TILES if extent == "sample" else None
+    found = []
+    for days in hide_days:
+        beside = frozenset[date]().union(*(region.near(day, days) for day in others))
+        taken = 0
+        for day in wanted:
+            of_day = list(islice(_of_day(region, day, days, beside, extent), tiles))
+            found += of_day
+            taken += bool(of_day)
+            if extent == "sample" and taken == SAMPLE_DATES:
+                break
+    return sorted(found, key=lambda one: (one.hide_days, one.day, one.tile))
+
+
+def _of_day(
+    region: Region, day: date, hide_days: int, beside: frozenset[date], extent: Extent
+) -> Iterator[Target]:
+    job, survey = region.job, region.survey
+    seen = survey.fine_clear[survey.fine_days.index(day)] >= job.rules.min_clear
+    tiles = [tile for tile in job.grid.tiles if seen[tile.index]]
+    if extent == "sample":
+        tiles.sort(key=lambda tile: _lot(day, tile.index))
+    hidden = region.near(day, hide_days) | beside
+    for tile, address, identity in _addresses(region, day, tiles, hidden, hide_days):
+        parts = [_FORMAT, tile.index, sorted(map(str, hidden)), identity]
+        yield Target(
+            address=address, hide_days=hide_days, hidden=hidden, key=digest(parts, 12).hex()
+        )
+
+
+def _addresses(
+    region: Region, day: date, tiles: Sequence[Tile], hidden: frozenset[date], hide_days: int
+) -> Iterator[tuple[Tile, BlockAddress, int]]:
+    """The block of each tile that has a bracket that day, and what identifies its images."""
+    # Only the choice of dates is asked of this recipe, which no statistics enter.  Days fused from
+    # one side are few and harder, and would blur what the others are worth.
+    job = region.job
+    rules = replace(job.rules, max_span_days=job.rules.max_span_days + 2 * hide_days)
+    if rules.single_pair == "mixed":
+        rules = replace(rules, single_pair="ignore")
+    method = Method(name="linear", checkpoint=None)
+    alone = replace(job, start=day, end=day, rules=rules, method=method)
+    recipe = Recipe(job=alone, bands=region.bands, halo=0, sha="", centre=(), spread=())
+    for view in views(recipe, region.survey.without(hidden), tiles):
+        for choice in view.choices():
+            if choice.gap is None:
+                identity = view.identity(choice, day, provisional=False)
+                yield view.tile, view.address(choice, halo=0), identity
+
+
+def _lot(day: date, tile: int = 0) -> str:
+    """A number drawn by name: the same in every run, and no two dates in the order of time."""
+    return digest([day.isoformat(), tile], 8).hex()

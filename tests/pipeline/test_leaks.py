@@ -1,0 +1,206 @@
+"""Nothing of a hidden date reaches a blind fusion: one audit, and every leak planted before it.
+
+The audit knows nothing of how dates are hidden.  It takes a copy of what was read, puts other
+pixels, other clouds and other surfaces in the place of every image that a target must not know,
+and other measurements in the place of those taken on it, and asks for the same prediction, bit by
+bit.
+"""
+
+import shutil
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from pipeline import choose
+from pipeline.calibration import Line
+from pipeline.coincidence import Coincidence, read_coincident, write_coincident
+from pipeline.corrections import Corrections
+from pipeline.cube import day_number
+from pipeline.executor import executor
+from pipeline.images import array_of, day_axis
+from pipeline.ingest import open_inputs
+from pipeline.job import Job, PairRules
+from pipeline.registration import Shift
+from pipeline.run import ingest, locked, prepare
+from pipeline.survey import Survey
+from pipeline.validate import hide
+from pipeline.validate.held_out import HeldOut, asked, blind_images
+from pipeline.validate.hide import LeakError, Region
+from pipeline.validate.seen import IN_SITE, Seen
+from pipeline.validate.stage import fair
+from pipeline.validate.targets import Target, targets
+from tests.season import make_season
+from tests.synthetic import day
+
+METHODS = ("anomaly", "linear", "guided")
+HIDDEN = 4
+"""Fine images lie four days apart: a target goes with one on each side."""
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A region with clouds whose coarse images are moved and calibrated, ingested."""
+    folder = tmp_path_factory.mktemp("leaks") / "files"
+    season = make_season(folder, days=33, every=4, clear=(0.5, 0.9), rows=6, cols=6)
+    rules = PairRules(min_clear=0.4, max_span_days=32)
+    asked_for = season.job(
+        start=day(0), end=day(32), rules=rules, calibrate="linear", coregister="shift"
+    )
+    with locked(asked_for), executor(scheduler="synchronous") as ex:
+        prepare(asked_for)
+        assert not ingest(asked_for, ex).errors
+    fine = season.fine_days
+    known = [coincidence(when, 0.01 * at, 0.9 + 0.02 * at) for at, when in enumerate(fine)]
+    write_coincident(asked_for.inputs, known)
+    return asked_for
+
+
+def a_target(job: Job) -> Target:
+    """The held-out date in the middle."""
+    found = targets(Region(job), hide_days=[HIDDEN], extent="all")
+    return next(one for one in found if one.day == day(16))
+
+
+def prediction(job: Job, target: Target) -> list[np.ndarray]:
+    """What each method makes of the same target of a region, by all that validation does."""
+    region = Region(job)
+    (found,) = [
+        one
+        for one in targets(region, hide_days=[target.hide_days], extent="all")
+        if (one.day, one.tile) == (target.day, target.tile)
+    ]
+    task = HeldOut(
+        job=job,
+        target=found,
+        blind=region.without(found.hidden),
+        methods=asked(job, METHODS),
+    )
+    _, images = blind_images(task, "cpu")
+    return [image.reflectance for image in images]
+
+
+def spoilt(job: Job, folder: Path, days: Collection[date]) -> Job:
+    """The region with other fine images on these days, as if they had been read so."""
+    other = replace(job, cube=folder / "other.zarr")
+    shutil.copytree(job.inputs, other.inputs)
+    root = zarr.open_group(other.inputs / "fine.zarr", mode="r+")
+    rng = np.random.default_rng(1)
+    axis = day_axis(root)
+    for when in days:
+        at = axis.index(day_number(when))
+        for band in open_inputs(job.inputs).bands:
+            image = array_of(root, band)
+            image[at] = rng.integers(0, 12000, image.shape[1:]).astype(np.int16)
+        array_of(root, "clear")[at] = 1
+        array_of(root, "surface")[at] = 7
+        array_of(root, "clear_share")[at] = 1.0
+        array_of(root, "cloud_distance")[at] = 1500.0
+    measured = [one for one in read_coincident(job.inputs) if one.day not in days]
+    write_coincident(other.inputs, [*measured, *(coincidence(when, 0.4, 1.5) for when in days)])
+    return other
+
+
+def coincidence(when: date, shift: float, gain: float) -> Coincidence:
+    """What both sensors saw of a day; a region this small tells nothing of its own."""
+    line = Line(gain=gain, bias=0.01, scatter=0.01, cells=4000, weight=1000.0)
+    place = Shift(y=shift, x=-shift, sigma=0.05, likeness=0.9, cells=4000)
+    return Coincidence(day=when, images="", shift=place, lines=(line, line))
+
+
+def differs(job: Job, folder: Path) -> bool:
+    """The audit: whether hidden images reach the prediction."""
+    target = a_target(job)
+    other = spoilt(job, folder, target.hidden)
+    pairs = zip(prediction(job, target), prediction(other, target), strict=True)
+    return any(not np.array_equal(one, two, equal_nan=True) for one, two in pairs)
+
+
+def test_no_hidden_image_reaches_a_prediction(job: Job, tmp_path: Path) -> None:
+    target = a_target(job)
+    assert target.hidden == {day(12), day(16), day(20)}
+    assert len(target.address.before) + len(target.address.after) > 2, "nothing fills holes"
+    assert any(np.isfinite(image).any() for image in prediction(job, target))
+    assert not differs(job, tmp_path)
+
+
+def test_the_audit_sees_what_a_prediction_is_made_from(job: Job, tmp_path: Path) -> None:
+    target = a_target(job)
+    other = spoilt(job, tmp_path, {target.address.before[0]})
+    pairs = zip(prediction(job, target), prediction(other, target), strict=True)
+    assert all(not np.array_equal(one, two, equal_nan=True) for one, two in pairs)
+
+
+def test_a_hidden_reference_is_refused_and_without_the_guard_seen(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = a_target(job)
+    without = Survey.without
+    nearest = {when: when != target.day for when in target.hidden}
+
+    def leaky(self: Survey, days: Iterable[date]) -> Survey:
+        return without(self, {when for when in days if not nearest.get(when)})
+
+    monkeypatch.setattr(Survey, "without", leaky)
+    with pytest.raises(LeakError, match="is hidden"):
+        a_target(job)
+    monkeypatch.setattr(Target, "__post_init__", lambda self: None)
+    assert differs(job, tmp_path)
+
+
+def test_a_hidden_date_that_fills_holes_is_refused_and_without_the_guard_seen(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill = choose.fillers
+
+    def leaky(*known: Any, **rules: Any) -> Any:
+        before, after = fill(*known, **rules)
+        planted = (day(12),) if known[1] == day(16) else ()
+        return (*before[:1], *planted, *before[1:]), after
+
+    monkeypatch.setattr(choose, "fillers", leaky)
+    with pytest.raises(LeakError, match="2023-05-13"):
+        a_target(job)
+    monkeypatch.setattr(Target, "__post_init__", lambda self: None)
+    assert differs(job, tmp_path)
+
+
+def test_a_leak_through_the_regions_statistics_is_seen(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hide, "_count", lambda *_: 0)
+    assert differs(job, tmp_path)
+
+
+@pytest.mark.parametrize("what", ["calibrate", "coregister"])
+def test_a_leak_through_what_both_sensors_saw_is_seen(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    blind = Corrections.blind
+
+    def leaky(job: Job, bands: Any, *, without: Collection[date]) -> Corrections:
+        right, wrong = blind(job, bands, without=without), blind(job, bands, without=())
+        if what == "calibrate":
+            return replace(right, lines=wrong.lines)
+        return replace(right, moves=wrong.moves, move=wrong.move)
+
+    monkeypatch.setattr(Corrections, "blind", leaky)
+    assert differs(job, tmp_path)
+
+
+def test_weights_are_not_scored_on_a_target_of_which_they_saw_a_hidden_date(
+    job: Job, tmp_path: Path
+) -> None:
+    target, methods = a_target(job), asked(job, METHODS)
+    nothing = {one.name: Seen(weights="") for one in methods}
+    assert fair(target, methods, nothing) == methods
+    for when in target.hidden:
+        known = nothing | {"guided": Seen(weights=IN_SITE, dates=frozenset({when}))}
+        assert [one.name for one in fair(target, methods, known)] == ["anomaly", "linear"]
+    far = nothing | {"guided": Seen(weights=IN_SITE, dates=frozenset({day(4)}))}
+    assert fair(target, methods, far) == methods
