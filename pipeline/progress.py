@@ -10,9 +10,7 @@ from typing import Literal, Self
 from pipeline.fuse import FuseReport
 from pipeline.ingest import IngestReport
 
-Stage = Literal[
-    "search", "ingest", "validate", "plan", "fuse", "publish", "cut", "answer", "score"
-]
+Stage = Literal["search", "ingest", "validate", "plan", "fuse", "publish", "cut", "answer", "score"]
 
 
 MOST_NOTES = 20

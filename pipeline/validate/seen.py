@@ -1,13 +1,12 @@
 """Which fine dates the weights of a method know already: they are not scored on those.
 
 ``daily30 train-region`` writes into the card where and on which dates it trained or chose
-(``training[].region``).  A stage that trained on other real images says so by its data.
+(``training[].region``).  Weights that saw nothing of a region are zero-shot; that went on with it
+after other data, as those of ``train-region`` do, adapted; that saw nothing else, in-site.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from catalogs import BBox
 from model.card import locate, read_card
@@ -30,21 +29,13 @@ def seen_by(job: Job, method: Method) -> Seen:
     """What the weights of a method know of the job's region.  Raises CheckpointError."""
     if method.card().weights is None:
         return Seen(weights="")
-    stages = read_card(locate(method.checkpoint)).get("training", [])
-    regions = [stage["region"] for stage in stages if "region" in stage]
-    here = [one for one in regions if _touch(job.bbox, one["bbox"])]
-    if here:
-        dates = frozenset(date.fromisoformat(day) for one in here for day in one["dates"])
-        return Seen(weights=IN_SITE, dates=dates)
-    real = regions or any(_names_scenes(stage.get("data")) for stage in stages)
-    return Seen(weights=ADAPTED if real else ZERO_SHOT)
-
-
-def _names_scenes(data: Any) -> bool:
-    """Whether any source of a stage is a set of real scenes."""
-    if isinstance(data, str):  # a region's, of before ``region`` was written
-        return True
-    return any("scenes" in one for one in data or () if isinstance(one, Mapping))
+    stages = read_card(locate(method.checkpoint, method.name)).get("training", [])
+    regions = [stage.get("region") for stage in stages]
+    here = [one for one in regions if one is not None and _touch(job.bbox, one["bbox"])]
+    if not here:
+        return Seen(weights=ZERO_SHOT)
+    dates = frozenset(date.fromisoformat(day) for one in here for day in one["dates"])
+    return Seen(weights=IN_SITE if len(here) == len(stages) else ADAPTED, dates=dates)
 
 
 def _touch(a: BBox, b: BBox) -> bool:

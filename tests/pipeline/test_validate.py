@@ -315,25 +315,30 @@ def test_published_methods_are_scored_beside_the_naive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bbox", "word", "known"),
+    ("bbox", "before", "word", "known"),
     [
-        ((-10.0, 30.0, 170.0, 50.0), IN_SITE, {day(8), day(12)}),
-        ((170.0, 30.0, -10.0, 50.0), ADAPTED, set()),
-        ((-10.0, -50.0, 170.0, -30.0), ADAPTED, set()),
-        (None, ZERO_SHOT, set()),
+        ((-10.0, 30.0, 170.0, 50.0), ["worlds"], ADAPTED, {day(8), day(12)}),
+        ((-10.0, 30.0, 170.0, 50.0), [], IN_SITE, {day(8), day(12)}),
+        ((170.0, 30.0, -10.0, 50.0), ["worlds"], ZERO_SHOT, set()),
+        ((-10.0, -50.0, 170.0, -30.0), [], ZERO_SHOT, set()),
+        (None, ["worlds"], ZERO_SHOT, set()),
     ],
-    ids=["here", "the other side of the Earth", "the other hemisphere", "nowhere"],
+    ids=["here", "here alone", "the other side of the Earth", "the other hemisphere", "nowhere"],
 )
 def test_a_card_tells_which_dates_its_weights_know_of_a_region(
-    tmp_path: Path, bbox: tuple[float, ...] | None, word: str, known: set[date]
+    tmp_path: Path,
+    bbox: tuple[float, ...] | None,
+    before: list[str],
+    word: str,
+    known: set[date],
 ) -> None:
     from tests.model.makers import write_checkpoint
 
     folder = write_checkpoint(tmp_path / "weights", trained=True)
-    stage = {"data": [{"worlds": {"train, seed 1": 180}}]}
+    stages = [{"data": [{one: {"train, seed 1": 180}}]} for one in before]
     dates = [f"{day(8)}", f"{day(12)}"]
     region = [] if bbox is None else [{"region": {"name": "x", "bbox": bbox, "dates": dates}}]
-    card = json.loads((folder / CARD).read_text()) | {"training": [stage, *region]}
+    card = json.loads((folder / CARD).read_text()) | {"training": [*stages, *region]}
     (folder / CARD).write_text(json.dumps(card))
     season = make_season(tmp_path / "files", days=9)
 
