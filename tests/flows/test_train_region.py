@@ -18,10 +18,12 @@ from flows.train_config import SHIPPED, read_training
 from flows.train_region import TrainRegion, cut, find_training_images, train
 from model.card import DEFAULT_CHECKPOINT, WEIGHTS, read_card
 from model.sastf.config import NetworkConfig
+from model.stfdiff.config import StfdiffConfig
 from model.training.scenes import open_set
 from pipeline.job import JobError
 from tests.flows.conftest import SIDE, START, reflectance, write_image
 from tests.flows.prefect_room import ROOT
+from tests.model.makers import write_stfdiff
 from tests.model.scene_sets import make_set
 
 DAYS, EVERY = 25, 4
@@ -136,6 +138,11 @@ def test_a_region_is_trained_with_the_network_of_its_start_or_of_the_file(tmp_pa
     assert started.network == NetworkConfig.from_dict(default["network"])
     assert started.sampling.kappa == default["sampling"]["kappa"]
     assert (started.bands, started.patch_px) == (BANDS, config.patch_px)
+    stfdiff = write_stfdiff(tmp_path / "stfdiff")
+    goes_on = region_config(config, tmp_path / "six", six, start=stfdiff)
+    assert goes_on.network == StfdiffConfig(width=8)
+    assert (goes_on.frame, goes_on.schedule.name) == ("plain", "cosine")
+    assert (goes_on.sampling.eta, goes_on.sampling.clamp) == (1.0, True)
 
 
 def test_what_does_not_fit_the_region_is_refused(tmp_path: Path) -> None:
