@@ -5,24 +5,21 @@ files of HLS and Landsat: QGIS and rioxarray show reflectance, nothing is rounde
 half the size of float32.  (A program that ignores the scale sees 10,000 times the reflectance.)
 """
 
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
-import rasterio.shutil
 import zarr
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from pipeline.cf import FILL, SCALE, wavelength_nm
+from pipeline.cog import check_free, colours, writing
 from pipeline.cube import Status, day_date
 from pipeline.grid import Grid, Tile
 from pipeline.images import array_of, day_axis
@@ -30,19 +27,6 @@ from pipeline.plan import PRODUCED
 from pipeline.quality import Quality
 from pipeline.store import open_product
 from pipeline.version import software
-
-_COLOURS = {
-    "blue": ColorInterp.blue,
-    "green": ColorInterp.green,
-    "red": ColorInterp.red,
-    "nir08": ColorInterp.nir,
-    "swir16": ColorInterp.swir,
-    "swir22": ColorInterp.swir,
-}
-_BLOCK = 512
-
-_READ_MIB = 256
-"""What GDAL may hold of a file while it is written; a tile's bands come on top."""
 
 
 class ExportError(ValueError):
@@ -78,7 +62,8 @@ def export_day(
     as such, -9999 where nothing was produced.  ``quality``: ``quality`` and ``ref_age`` as well,
     in ``<out>.quality.tif``, a file of their own since bits must not be averaged in overviews.
     Raises CubeError for a path without a cube of ours, ExportError for a day outside of it or
-    with nothing produced, an unknown band, and a file that is there unless ``overwrite``.
+    with nothing produced and for an unknown band, OutputError for a file that is there unless
+    ``overwrite``.
     """
     root = open_product(path)
     view = _DayView.of(path, root, day)
@@ -94,7 +79,7 @@ def export_day(
     if quality:
         files[out.with_name(f"{out.stem}.quality{out.suffix}")] = _QUALITY
     for file in files:
-        _check_free(file, overwrite=overwrite)
+        check_free(file, overwrite=overwrite)
     counts = [_write(view, layers, file) for file, layers in files.items()]
     rows, cols = view.grid.shape
     return Exported(
@@ -103,15 +88,6 @@ def export_day(
         produced=counts[0] / (rows * cols),
         status=view.status,
     )
-
-
-def _check_free(file: Path, *, overwrite: bool) -> None:
-    if file.suffix.lower() not in (".tif", ".tiff"):
-        raise ExportError(f"{file} is no .tif; the day is written as GeoTIFF, call it {file}.tif")
-    if file.is_dir() or (file.exists() and not overwrite):
-        raise ExportError(f"{file} exists; choose another name, or say --overwrite")
-    if not file.parent.is_dir():
-        raise ExportError(f"there is no folder {file.parent}; make it first")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +180,6 @@ class _Layers:
 
 
 def _reflectance(bands: tuple[str, ...]) -> _Layers:
-    # Colours only if all three are there: a reader that finds red alone has nothing to mix.
-    natural = {"red", "green", "blue"} <= set(bands)
     return _Layers(
         names=bands,
         dtype="int16",
@@ -213,7 +187,7 @@ def _reflectance(bands: tuple[str, ...]) -> _Layers:
         scale=SCALE,
         nodata=FILL,
         tags=_wavelength,
-        colours=tuple(_COLOURS[band] for band in bands) if natural else (),
+        colours=colours(bands),
         overviews="AVERAGE",
     )
 
@@ -255,54 +229,29 @@ _QUALITY = _Layers(
 def _write(view: _DayView, layers: _Layers, out: Path) -> int:
     """Write a file; the number of pixels that have a value in the first layer."""
     box, known = view.grid.fine, 0
-    profile = {
-        "driver": "GTiff",
-        "height": box.shape.y,
-        "width": box.shape.x,
-        "count": len(layers.names),
-        "dtype": layers.dtype,
-        "nodata": layers.nodata,
-        "crs": view.grid.crs.to_wkt(),
-        "transform": box.affine,
-        "tiled": True,
-        "blockxsize": _BLOCK,
-        "blockysize": _BLOCK,
-        "bigtiff": "if_safer",
-    }
-    # GDAL writes a COG as a copy of a whole file, since overviews come first in it.
-    with rasterio.Env(GDAL_CACHEMAX=_READ_MIB), _replacing(out) as folder:
-        with rasterio.open(folder / "plain.tif", "w", **profile) as file:
+    with writing(
+        out,
+        overviews=layers.overviews,
+        height=box.shape.y,
+        width=box.shape.x,
+        count=len(layers.names),
+        dtype=layers.dtype,
+        nodata=layers.nodata,
+        crs=view.grid.crs.to_wkt(),
+        transform=box.affine,
+    ) as file:
+        for number, name in enumerate(layers.names, 1):
+            file.set_band_description(number, name)
+            file.update_tags(number, **layers.tags(view, name))
+        if layers.colours:
+            file.colorinterp = layers.colours
+        file.scales = [layers.scale] * len(layers.names)
+        file.update_tags(**view.tags())
+        for tile in view.grid.tiles:
+            height, width = tile.shape
+            window = Window(tile.x.start, tile.y.start, width, height)
             for number, name in enumerate(layers.names, 1):
-                file.set_band_description(number, name)
-                file.update_tags(number, **layers.tags(view, name))
-            if layers.colours:
-                file.colorinterp = layers.colours
-            file.scales = [layers.scale] * len(layers.names)
-            file.update_tags(**view.tags())
-            for tile in view.grid.tiles:
-                height, width = tile.shape
-                window = Window(tile.x.start, tile.y.start, width, height)
-                for number, name in enumerate(layers.names, 1):
-                    values = layers.read(view, tile, name)
-                    file.write(values, number, window=window)
-                    known += int((values != layers.nodata).sum()) if number == 1 else 0
-        rasterio.shutil.copy(
-            folder / "plain.tif",
-            folder / out.name,
-            driver="COG",
-            compress="deflate",
-            predictor="yes",
-            blocksize=_BLOCK,
-            overview_resampling=layers.overviews,
-            bigtiff="if_safer",
-            num_threads="all_cpus",
-        )
+                values = layers.read(view, tile, name)
+                file.write(values, number, window=window)
+                known += int((values != layers.nodata).sum()) if number == 1 else 0
     return known
-
-
-@contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
-    """A folder beside ``out``; the file of its name in it takes the place of ``out`` at the end."""
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-        yield Path(folder)
-        (Path(folder) / out.name).replace(out)

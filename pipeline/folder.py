@@ -14,15 +14,7 @@ import pystac
 from pyproj import CRS, Transformer
 
 from catalogs import BANDS
-from pipeline.geotiffs import DatedFile, dated_paths, read_file
-
-_NAMES = {name: name for name in BANDS} | {
-    "nir": "nir08",
-    "nir8": "nir08",
-    "swir1": "swir16",
-    "swir2": "swir22",
-}
-"""Words of file and folder names that tell a band."""
+from pipeline.geotiffs import BAND_NAMES, DatedFile, band_word, dated_paths, read_file
 
 _FINE = ("fine", "landsat", "hls", "sentinel2")
 _COARSE = ("coarse", "modis", "viirs", "mod09ga", "mcd43a4")
@@ -128,13 +120,6 @@ def _known_files(folder: Path, messages: list[str]) -> list[DatedFile]:
     return known
 
 
-def _band_word(text: str) -> str | None:
-    """The band that a name tells, by one of its words."""
-    words = re.split(r"[^a-z0-9]+", text.lower())
-    found = {_NAMES[word] for word in words if word in _NAMES}
-    return found.pop() if len(found) == 1 else None
-
-
 def _layers(
     folder: Path, files: Sequence[DatedFile], bands: Sequence[str] | None, messages: list[str]
 ) -> tuple[str, ...] | None:
@@ -154,14 +139,14 @@ def _layers(
                 f"{folder} by {', '.join(BANDS)}"
             )
         return tuple(bands)
-    described = tuple(_NAMES.get((text or "").lower(), "") for text in files[0].descriptions)
+    described = tuple(BAND_NAMES.get((text or "").lower(), "") for text in files[0].descriptions)
     if all(described):
         return described
     if count == 1:
-        if all(_band_word(file.path.stem) for file in files):
+        if all(band_word(file.path.stem) for file in files):
             return None
         for place in (folder.name, folder.absolute().parent.name):
-            if (band := _band_word(place)) is not None:
+            if (band := band_word(place)) is not None:
                 messages.append(f"{folder}: the one band is taken for {band}, by the folder's name")
                 return (band,)
     if count == len(BANDS):
@@ -184,7 +169,7 @@ def _collection(
     assets: dict[str, dict[str, Any]] = {}
     items: dict[str, pystac.Item] = {}
     for file in files:
-        names = layers or (_band_word(file.path.stem) or "",)
+        names = layers or (band_word(file.path.stem) or "",)
         asset = "image" if layers else names[0]
         fields = {
             "data_type": file.dtype,

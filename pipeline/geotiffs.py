@@ -10,11 +10,21 @@ import rasterio
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from catalogs import BANDS
+
 _DATES = (
     (re.compile(r"(?<!\d)((?:19|20)\d\d-\d\d-\d\d)(?!\d)"), "%Y-%m-%d"),
     (re.compile(r"(?<!\d)((?:19|20)\d{6})(?!\d)"), "%Y%m%d"),
     (re.compile(r"(?<!\d)((?:19|20)\d{5})(?!\d)"), "%Y%j"),
 )
+
+BAND_NAMES = {name: name for name in BANDS} | {
+    "nir": "nir08",
+    "nir8": "nir08",
+    "swir1": "swir16",
+    "swir2": "swir22",
+}
+"""Words of file names, folder names and descriptions of layers that tell a band."""
 
 LOOK = 512
 """Pixels a side at which a file is looked at to judge its values."""
@@ -54,6 +64,13 @@ def day_of(name: str) -> date | None:
     return None
 
 
+def band_word(text: str) -> str | None:
+    """The band that a name tells, by one of its words."""
+    words = re.split(r"[^a-z0-9]+", text.lower())
+    found = {BAND_NAMES[word] for word in words if word in BAND_NAMES}
+    return found.pop() if len(found) == 1 else None
+
+
 def dated_paths(folder: Path) -> list[tuple[Path, date]]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".tif", ".tiff"))
     days = ((path, day_of(path.name)) for path in paths)
@@ -81,7 +98,7 @@ def read_file(path: Path, day: date) -> DatedFile:
                 nodata=file.nodata,
                 scales=tuple(zip(file.scales, file.offsets, strict=True)),
                 descriptions=file.descriptions,
-                largest=_largest(values.filled(np.nan)),
+                largest=largest(values.filled(np.nan)),
             )
     except rasterio.errors.RasterioError as error:
         raise ValueError(f"{path} cannot be read: {error}; restore or remove it") from error
@@ -94,6 +111,7 @@ def _crs(wkt: str) -> str:
     return ":".join(code) if code else crs.to_wkt()
 
 
-def _largest(values: NDArray[np.float64]) -> float:
+def largest(values: NDArray[np.float64]) -> float:
+    """99.5th percentile of the known values; NaN where none is known."""
     known = values[np.isfinite(values)]
     return float(np.percentile(known, 99.5)) if known.size else float("nan")

@@ -11,6 +11,7 @@ import xarray as xr
 import zarr
 from rasterio.enums import ColorInterp
 
+from pipeline.cog import OutputError
 from pipeline.cube import Status, day_number
 from pipeline.export import ExportError, export_day
 from pipeline.quality import Quality
@@ -208,14 +209,14 @@ def test_what_cannot_be_exported_is_told(cube: Path, tmp_path: Path, number, ban
 def test_a_file_that_is_there_stays_unless_told(cube: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.tif"
     out.write_text("mine")
-    with pytest.raises(ExportError, match="exists; choose another name, or say --overwrite"):
+    with pytest.raises(OutputError, match="exists; choose another name, or say --overwrite"):
         export_day(cube, day(1), out)
     assert out.read_text() == "mine"
     export_day(cube, day(1), out, bands=("red",), overwrite=True)
     with rasterio.open(out) as file:
         assert file.count == 1
     for bad in (tmp_path / "a.png", tmp_path / "none" / "a.tif"):
-        with pytest.raises(ExportError, match=r"is no \.tif|there is no folder"):
+        with pytest.raises(OutputError, match=r"is no \.tif|there is no folder"):
             export_day(cube, day(1), bad)
 
 
