@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from flows.arguments import Region, Workers
 from flows.evaluate_cli import evaluate
 from flows.look_cli import explain, export, mask, status
+from flows.predict_cli import predict
 from flows.sets_cli import sets
 from flows.sources_cli import sources
 from flows.weights_cli import ablate, weights
@@ -82,6 +83,9 @@ def _main(
     **Your own images:** `daily30 catalog FOLDER OUT` turns dated GeoTIFFs into a catalogue and a
     region file; `daily30 fuse OUT/region.yaml` writes the daily cube. Run it again at any time:
     only what is missing is computed.
+
+    **One image, no catalogue:** `predict` makes the fine image of a day from plain GeoTIFFs,
+    `score` says how near an image is to the truth.
 
     **Ask first, ask after:** `plan` lists what a run would do, `explain` says why a day has the
     references it has, `status` counts what is in a cube, `export` writes a day of it for QGIS,
@@ -161,8 +165,8 @@ def plan(
         lines(out, (f"picture: {plan_picture(job, picture, tile=tile)}",))
 
 
-for look in (explain, mask, status, export):
-    app.command()(look)
+for command in (explain, mask, status, export, predict):
+    app.command()(command)
 
 
 @app.command()

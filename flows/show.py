@@ -22,6 +22,7 @@ UNIT = {
     "cut": "triplets",
     "answer": "answers",
     "score": "scenes",
+    "predict": "tiles",
 }
 """What the stages count."""
 

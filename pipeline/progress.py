@@ -10,7 +10,18 @@ from typing import Literal, Self
 from pipeline.fuse import FuseReport
 from pipeline.ingest import IngestReport
 
-Stage = Literal["search", "ingest", "validate", "plan", "fuse", "publish", "cut", "answer", "score"]
+Stage = Literal[
+    "search",
+    "ingest",
+    "validate",
+    "plan",
+    "fuse",
+    "publish",
+    "cut",
+    "answer",
+    "score",
+    "predict",
+]
 
 
 MOST_NOTES = 20
@@ -27,7 +38,7 @@ class Progress:
     total: int
     """Months of catalogues while searching, scenes' blocks while ingesting, held-out dates of tiles
     while validating, tile-days while fusing, triplets while cutting, methods on scenes while
-    evaluating, then scenes."""
+    evaluating, then scenes, tiles while a single image is predicted."""
 
     days_done: int = 0
     days_total: int = 0
