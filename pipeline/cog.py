@@ -1,6 +1,7 @@
 """Cloud-optimised GeoTIFFs, written whole or not at all."""
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import rasterio
 import rasterio.shutil
 from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetWriter
 
 BLOCK = 512
@@ -57,7 +59,7 @@ def writing(out: Path, *, overviews: str, **profile: Any) -> Iterator[DatasetWri
     error or an interrupt.  ``overviews``: how they are resampled.
     """
     # GDAL writes a COG as a copy of a whole file, since overviews come first in it.
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB), _replacing(out) as folder:
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB), _replacing(out) as folder, _anywhere():
         tiled = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer"}
         with rasterio.open(folder / "plain.tif", "w", driver="GTiff", **tiled, **profile) as file:
             yield file
@@ -72,6 +74,14 @@ def writing(out: Path, *, overviews: str, **profile: Any) -> Iterator[DatasetWri
             bigtiff="if_safer",
             num_threads="all_cpus",
         )
+
+
+@contextmanager
+def _anywhere() -> Iterator[None]:
+    """Let an image without a place on Earth be written: whoever gave such images knows it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
 
 
 @contextmanager

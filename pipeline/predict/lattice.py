@@ -24,6 +24,11 @@ NEAR = 0.01
 """Pixels by which an edge may miss another and still lie on it."""
 
 
+ROUND_DOWN = 0.35
+"""Up to this part of a fine pixel cells are smaller than the coarse sensor's own, else larger:
+MODIS's 463 m become 16 Landsat pixels as in the cubes, its 250 m become 8."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lattice:
     """Where the cells lie."""
@@ -107,7 +112,7 @@ def make_lattice(fine: PlainImage, coarse: Sequence[PlainImage], ratio: int | No
         (ratio, f"cells of {ratio} x {ratio} pixels as asked")
         if ratio is not None
         # The coarsest image decides: smaller cells would hold what it never saw.
-        else (max(round(max(guesses)[0]), 2), max(guesses)[1])
+        else (max(int(np.ceil(max(guesses)[0] - ROUND_DOWN)), 2), max(guesses)[1])
     )
     for own, start, told in phases:
         if own == wanted:
