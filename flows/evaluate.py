@@ -30,7 +30,7 @@ def run_evaluate(
             _compare(path, config.pinned, pinned, log)
         text = yaml.safe_dump(frozen(config, evaluation, pinned), sort_keys=False)
         (folder / CONFIG).write_text(text, encoding="utf-8")
-        written = write_report(result, folder)
+        written = write_report(result, folder, ex, on_progress)
     lines(out, summary_lines(result))
     lines(log, result.errors)
     lines(out, (str(one) for one in written))

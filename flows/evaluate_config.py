@@ -33,8 +33,18 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class WorldConfig(_Section):
+    """A simulated world, which no weights may have been trained on."""
+
+    generator: Literal["train", "other"]
+    """``train`` makes worlds of the kind that the weights of daily30 were trained on, ``other``
+    those of another kind."""
+
+    seed: int = Field(ge=0)
+
+
 class SetConfig(_Section):
-    """One set: exactly one of ``real`` and ``scenes``."""
+    """One set: exactly one of ``real``, ``scenes`` and ``world``."""
 
     real: str | None = None
     """A small real set by its name in ``pipeline.real_sets``: salton-sea, shenzhen, ..."""
@@ -42,6 +52,8 @@ class SetConfig(_Section):
     scenes: Path | None = None
     """Folder of a scene set: CIA, LGC, AHB as `daily30 sets import` writes them, or a region's
     triplets as `daily30 train-region` cuts them."""
+
+    world: WorldConfig | None = None
 
     groups: tuple[str, ...] = ()
     """Of a real set: only these of its groups of scenes."""
@@ -51,8 +63,8 @@ class SetConfig(_Section):
 
     @model_validator(mode="after")
     def _is_one_set(self) -> Self:
-        if sum(one is not None for one in (self.real, self.scenes)) != 1:
-            raise ValueError("must say exactly one of real and scenes")
+        if sum(one is not None for one in (self.real, self.scenes, self.world)) != 1:
+            raise ValueError("must say exactly one of real, scenes and world")
         if self.real is None and self.groups:
             raise ValueError("groups go with real; a scene set has a split")
         if self.scenes is None and self.split is not None:
@@ -133,9 +145,11 @@ class EvaluationConfig(_Section):
         )
 
     def _set(self, one: SetConfig, base: Path) -> SetChoice:
-        from pipeline.evaluate.choices import RealSet, SceneFolder
+        from pipeline.evaluate.choices import RealSet, SceneFolder, WorldChoice
         from pipeline.real_sets import READERS
 
+        if one.world is not None:
+            return WorldChoice(generator=one.world.generator, seed=one.world.seed)
         if one.scenes is not None:
             return SceneFolder(folder=_path(one.scenes, base), split=one.split or "test")
         assert one.real is not None
@@ -199,12 +213,14 @@ def _keys_of(section: Sequence[str]) -> list[str]:
 
 def frozen(config: EvaluationConfig, evaluation: Evaluation, pinned: Pinned) -> dict[str, Any]:
     """The file to keep beside a report: whole paths, every label, and what it was made of."""
-    from pipeline.evaluate.choices import RealSet
+    from pipeline.evaluate.choices import RealSet, WorldChoice
 
     sets: list[dict[str, Any]] = []
     for one in evaluation.sets:
         if isinstance(one, RealSet):
             sets.append({"real": one.name, **({"groups": list(one.groups)} if one.groups else {})})
+        elif isinstance(one, WorldChoice):
+            sets.append({"world": {"generator": one.generator, "seed": one.seed}})
         else:
             sets.append({"scenes": str(one.folder), "split": one.split})
     methods = [

@@ -23,6 +23,7 @@ UNIT = {
     "answer": "answers",
     "score": "scenes",
     "predict": "tiles",
+    "draw": "groups",
 }
 """What the stages count."""
 

@@ -21,6 +21,7 @@ Stage = Literal[
     "answer",
     "score",
     "predict",
+    "draw",
 ]
 
 

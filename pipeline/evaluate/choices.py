@@ -27,7 +27,15 @@ class SceneFolder:
     split: str = "test"
 
 
-SetChoice = RealSet | SceneFolder
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldChoice:
+    """A simulated world (``model.worlds``), made when it is asked for."""
+
+    generator: str
+    seed: int
+
+
+SetChoice = RealSet | SceneFolder | WorldChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """The report of an evaluation: Markdown, HTML, and all numbers as CSV."""
 
+import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from pipeline.evaluate.document import (
     Paragraph,
     Table,
 )
+from pipeline.evaluate.html import page
 from pipeline.evaluate.markdown import markdown
+from pipeline.evaluate.pictures import Pictures, draw_all
 from pipeline.evaluate.published import PUBLISHED, SOURCE
 from pipeline.evaluate.rows import FLOOR
 from pipeline.evaluate.run import Group, Result, SetResult
@@ -26,23 +30,53 @@ from pipeline.evaluate.tables import (
     patch_table,
     summary_table,
 )
+from pipeline.executor import Executor
+from pipeline.progress import OnProgress
 from pipeline.version import software
 
 
-def write_report(result: Result, folder: Path) -> tuple[Path, ...]:
-    """Write ``report.md``; returns what was written."""
-    document = report(result)
-    path = folder / "report.md"
-    path.write_text(markdown(document), encoding="utf-8")
-    return (path,)
+def write_report(
+    result: Result, folder: Path, ex: Executor, on_progress: OnProgress | None = None
+) -> tuple[Path, ...]:
+    """Write ``report.md`` with its pictures beside it, ``report.html`` with them inside, and
+    ``scores.csv``; returns the three."""
+    document = report(result, draw_all(result, folder, ex, on_progress))
+    texts = {
+        "report.md": markdown(document),
+        "report.html": page(document, folder),
+        "scores.csv": csv_text(result),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return tuple(folder / name for name in texts)
 
 
-def report(result: Result) -> Document:
+def report(result: Result, pictures: Pictures) -> Document:
     """All of it."""
     return Document(
         title=f"Evaluation {result.evaluation.name}",
-        blocks=tuple(_blocks(result)),
+        blocks=tuple(_blocks(result, pictures)),
     )
+
+
+def csv_text(result: Result) -> str:
+    """All digits: a row a group and method."""
+    rows = [row for one in result.sets for group in one.groups for row in group.rows]
+    marks = {one.name: one.marks for one in result.sets}
+    keys = list(rows[0].values) if rows else []
+    patches = [f"patch_{key}" for key in (rows[0].patches if rows else ())]
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    about = ("set", "group", "method", "training", "scenes", "pixels")
+    writer.writerow([*about, *keys, "gain", "gain_low", "gain_high", "better", *patches])
+    for row in rows:
+        told = [row.set, row.group, row.method, marks[row.set].get(row.method, "")]
+        gain = row.gain or ("", "", "")
+        values = [row.values[key] for key in keys]
+        writer.writerow(
+            [*told, row.scenes, row.pixels, *values, *gain, row.better, *row.patches.values()]
+        )
+    return lines.getvalue()
 
 
 def summary_lines(result: Result) -> Iterator[str]:
@@ -56,7 +90,7 @@ def summary_lines(result: Result) -> Iterator[str]:
             yield f"{one.name}, {group.name}: {told}{end}"
 
 
-def _blocks(result: Result) -> Iterator[Element]:
+def _blocks(result: Result, pictures: Pictures) -> Iterator[Element]:
     yield Paragraph(text=_intro(result))
     groups = {(one.name, group.name): group.rows for one in result.sets for group in one.groups}
     methods = [one.label for one in result.contenders]
@@ -65,8 +99,10 @@ def _blocks(result: Result) -> Iterator[Element]:
     yield summary_table(groups, methods, RMSE)
     yield Paragraph(text="The same of the changed pixels alone.")
     yield summary_table(groups, methods, CHANGED)
+    if pictures.gains is not None:
+        yield pictures.gains
     for one in result.sets:
-        yield from _set(one)
+        yield from _set(one, pictures)
     yield Heading(text="Time and memory", level=2)
     yield Paragraph(text=_COST)
     yield _cost_table(result)
@@ -86,7 +122,7 @@ def _intro(result: Result) -> str:
     )
 
 
-def _set(one: SetResult) -> Iterator[Element]:
+def _set(one: SetResult, pictures: Pictures) -> Iterator[Element]:
     yield Heading(text=one.name, level=2)
     for note in dict.fromkeys(group.note for group in one.groups if group.note):
         yield Paragraph(text=note)
@@ -96,6 +132,10 @@ def _set(one: SetResult) -> Iterator[Element]:
         )
     for group in one.groups:
         yield from _group(one, group)
+        yield from pictures.groups.get((one.name, group.name), ())
+    if one.name in pictures.series:
+        yield Heading(text=f"{one.name}: through time", level=3)
+        yield pictures.series[one.name]
 
 
 def _group(one: SetResult, group: Group) -> Iterator[Element]:

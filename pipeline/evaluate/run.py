@@ -43,6 +43,9 @@ class Group:
     tasks: tuple[ScoreTask, ...]
     """One a scene."""
 
+    middle: ScoreTask
+    """The scene of middling difficulty to ``anomaly``, for pictures."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetResult:
@@ -203,7 +206,17 @@ def _group(name: str, scenes: Sequence[tuple[ScoreTask, dict[str, Any]]], folder
         rows=tuple(_rows(first["set"], name, [known["scores"] for _, known in scenes])),
         costs=_costs([task for task, _ in scenes], folder),
         tasks=tuple(task for task, _ in scenes),
+        middle=_middle(scenes),
     )
+
+
+def _middle(scenes: Sequence[tuple[ScoreTask, dict[str, Any]]]) -> ScoreTask:
+    hard = [
+        (AnswerScores.from_json(known["scores"][FLOOR]).errors.rmse, at)
+        for at, (_, known) in enumerate(scenes)
+        if FLOOR in known["scores"]
+    ]
+    return scenes[sorted(hard)[len(hard) // 2][1] if hard else 0][0]
 
 
 def _rows(name: str, group: str, scored: Sequence[Mapping[str, Any]]) -> Iterator[Row]:

@@ -84,6 +84,11 @@ class FolderSource:
         return named_in({"training": [stage]}, self.name)
 
     @property
+    def timeline(self) -> tuple[str, ...]:
+        """A scene set does not say which of its scenes are of one place."""
+        return ()
+
+    @property
     def as_published(self) -> bool:
         """Whether this is the crop and the split of the papers, so that their numbers compare."""
         spec = SETS.get(self.name)

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.evaluate.choices import RealSet, SceneFolder, SetChoice
+from pipeline.evaluate.choices import RealSet, SceneFolder, SetChoice, WorldChoice
 from pipeline.evaluate.scene_folder import FolderSource
 from pipeline.evaluate.store import files_sha
+from pipeline.evaluate.worlds import WorldSource
 from pipeline.real_sets import FOLDERS, Scene, named_in, read_set
+
+TIMELINES = {"salton-sea": ("hide 8 days", "hide 0 days", "hide 16 days")}
+"""Groups of a real set whose scenes are days of one place, in order of preference: with the nearest
+images hidden there is something to be told from the references."""
 
 
 class Source(Protocol):
@@ -35,6 +39,10 @@ class Source(Protocol):
     @property
     def as_published(self) -> bool:
         """Whether it is the papers' test split in their crop, so that their numbers compare."""
+
+    @property
+    def timeline(self) -> tuple[str, ...]:
+        """Those of ``keys`` that are days of one place, for plots through time; often none."""
 
     def read(self, key: str) -> Scene: ...
 
@@ -63,6 +71,12 @@ class RealSource:
     def keys(self) -> tuple[str, ...]:
         return tuple(self._scenes)
 
+    @property
+    def timeline(self) -> tuple[str, ...]:
+        groups = {scene.group for scene in self._scenes.values()}
+        line = next((group for group in TIMELINES.get(self.name, ()) if group in groups), None)
+        return tuple(key for key, scene in self._scenes.items() if scene.group == line)
+
     def read(self, key: str) -> Scene:
         return self._scenes[key]
 
@@ -81,8 +95,5 @@ def open_source(choice: SetChoice) -> Source:
             return RealSource(choice)
         case SceneFolder():
             return FolderSource(choice)
-
-
-def folder_of(choice: SetChoice) -> Path:
-    """What of this machine a choice needs."""
-    return choice.folder
+        case WorldChoice():
+            return WorldSource(choice)

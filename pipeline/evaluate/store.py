@@ -53,8 +53,16 @@ def method_code() -> str:
 def scene_code() -> str:
     """Of the code that makes scenes of files."""
     pipeline = _ROOT / "pipeline"
-    here = [pipeline / "evaluate" / f"{name}.py" for name in ("sets", "scene_folder")]
+    names = ("sets", "scene_folder", "worlds")
+    here = [pipeline / "evaluate" / f"{name}.py" for name in names]
     return _code([pipeline / "real_sets.py", *here])
+
+
+@lru_cache(maxsize=1)
+def world_code() -> str:
+    """Of the code that simulates worlds."""
+    model = _ROOT / "model"
+    return _code([model / "training" / "pool.py", *(model / "worlds").glob("*.py")])
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ class Event:
     days_total: int = 5
     tile: int | None = None
     day: date | None = None
+    what: str = ""
     error: str | None = None
 
 

@@ -45,7 +45,7 @@ def whole(
 ) -> tuple[Result, Path]:
     folder = tmp_path_factory.mktemp("whole")
     result = evaluate(asked, folder, here)
-    write_report(result, folder)
+    write_report(result, folder, here)
     return result, folder
 
 
@@ -96,7 +96,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_report(
     kept[1].with_suffix(".npy").write_bytes(b"half an array")
     before = {path: path.stat().st_mtime_ns for path in kept[2:]}
     result = evaluate(asked, tmp_path, here)
-    write_report(result, tmp_path)
+    write_report(result, tmp_path, here)
 
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert _without_times(tmp_path) == _without_times(whole[1])
