@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from flows.arguments import Region, Workers
 from flows.evaluate_cli import evaluate
 from flows.look_cli import explain, export, mask, status
-from flows.predict_cli import predict
+from flows.predict_cli import predict, score
 from flows.sets_cli import sets
 from flows.sources_cli import sources
 from flows.weights_cli import ablate, weights
@@ -165,7 +165,7 @@ def plan(
         lines(out, (f"picture: {plan_picture(job, picture, tile=tile)}",))
 
 
-for command in (explain, mask, status, export, predict):
+for command in (explain, mask, status, export, predict, score):
     app.command()(command)
 
 

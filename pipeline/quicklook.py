@@ -18,7 +18,7 @@ from pipeline.quality import Quality
 LONGEST = 512
 """Pixels of the picture's longer side."""
 
-_COLOURS = (("red", "green", "blue"), ("swir16", "nir08", "red"))
+_COLOURS = (("red", "green", "blue"), ("swir16", "nir08", "red"), ("nir08", "red", "green"))
 _GAMMA = 0.8
 
 

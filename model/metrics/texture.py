@@ -24,6 +24,10 @@ EDGE_SHARE = 0.1
 NOISE = 0.005
 """Reflectance; differences up to it set no bit."""
 
+_ROUNDING = 1e-6
+"""Reflectance is stored in steps of 1e-4, so that differences of just ``NOISE`` are common: they
+set no bit in float32 either."""
+
 _LEAST = 1e-5
 _CLOCKWISE = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
 
@@ -48,7 +52,7 @@ def binary_patterns(image: ArrayLike, *, noise: float = NOISE) -> Image:
     """(..., y, x) -> (..., y - 2, x - 2): the pattern around each inner pixel, 0 to 255."""
     a = np.asarray(image, np.float64)
     y, x = a.shape[-2:]
-    limit = a[..., 1:-1, 1:-1] + noise
+    limit = a[..., 1:-1, 1:-1] + noise + _ROUNDING
     code = np.zeros(limit.shape)
     for i, j in _CLOCKWISE:
         code = 2 * code + (a[..., i : i + y - 2, j : j + x - 2] > limit)

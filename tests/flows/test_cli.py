@@ -20,6 +20,7 @@ from tests.model.makers import write_checkpoint, write_stfdiff
 
 COMMANDS = (
     *("demo", "fuse", "plan", "explain", "status", "export", "catalog", "validate", "ablate"),
+    *("predict", "score"),
     "weights",
 )
 

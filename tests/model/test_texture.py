@@ -27,7 +27,7 @@ def by_hand_patterns(image: Image, known: np.ndarray) -> list[float]:
     clockwise = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
     return [
         sum(
-            2 ** (7 - bit) * (image[i + v, j + u] > image[i, j] + 0.005)
+            2 ** (7 - bit) * (image[i + v, j + u] > image[i, j] + 0.005 + 1e-6)
             for bit, (v, u) in enumerate(clockwise)
         )
         for i in range(1, y - 1)
@@ -82,6 +82,14 @@ def test_a_smoothed_image_scores_below_nothing_and_a_noisy_one_above() -> None:
     flat = np.full_like(t, 0.2)
     assert metrics.edge(flat, t) == pytest.approx(-1, abs=1e-3)
     assert metrics.lbp(flat, t) < -0.8  # but at the darkest pixels around, which have no bits
+
+
+def test_numbers_of_whole_steps_score_alike_in_float32_and_float64() -> None:
+    rng = np.random.default_rng(0)
+    p, t = (rng.integers(900, 1100, (2, 40, 40)) for _ in range(2))
+    wide = metrics.lbp(p * 1e-4, t * 1e-4)
+    narrow = metrics.lbp((p * 1e-4).astype(np.float32), (t * 1e-4).astype(np.float32))
+    assert wide == pytest.approx(narrow, abs=1e-6)
 
 
 def test_a_constant_offset_keeps_the_texture() -> None:
