@@ -1,6 +1,6 @@
 """What a method is given, the known images of one tile with its halo, and what it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
@@ -27,6 +27,39 @@ class Fused(NamedTuple):
     sigma: Array | None
     """(time, band, y, x) standard deviation of ``reflectance`` about the truth, so that +- 1.645
     of it holds 90 %; None from a method that states none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """The clear fine images around the target days, for methods that look at time alone.
+
+    Whoever hides an image hides it here too; an image of a target day itself is in none.
+    """
+
+    days: tuple[int, ...]
+    """Days since 1970-01-01, ascending."""
+
+    images: Array
+    """(time, band, y, x) reflectance, NaN unknown."""
+
+    def __post_init__(self) -> None:
+        if list(self.days) != sorted(set(self.days)):
+            raise ValueError(f"the days of a series ascend, each once; these are {self.days}")
+        if len(self.images) != len(self.days):
+            raise ValueError(f"a series of {len(self.days)} days holds {len(self.images)} images")
+
+    @classmethod
+    def of(cls, dated: Iterable[tuple[int, Array]]) -> Self:
+        """Of images (band, y, x) by their day, in any order; of one day the last."""
+        images = dict(dated)
+        return cls(
+            days=tuple(sorted(images)), images=np.stack([images[day] for day in sorted(images)])
+        )
+
+    @property
+    def clear(self) -> Bool:
+        """(time, y, x) where all bands are known."""
+        return np.asarray(np.isfinite(self.images).all(1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +133,9 @@ class Block:
     """(y, x) of the tile inside the block, what is asked for: a method may answer NaN beyond it.
     None asks for all."""
 
+    series: Series | None = None
+    """None unless the method asks for it, ``model.card.MethodCard.series``."""
+
     def __post_init__(self) -> None:
         bands, y, x = self.fine_before.shape
         if not len(set(self.bands)) == len(self.bands) == bands:
@@ -133,6 +169,11 @@ class Block:
                     f"{self.fine_before.shape} and {len(self.days)} days at ratio "
                     f"{self.ratio} ask for {shape}"
                 )
+        if self.series is not None and self.series.images.shape[1:] != self.fine_before.shape:
+            raise ValueError(
+                f"the series' images have shape {self.series.images.shape[1:]}, but fine_before "
+                f"{self.fine_before.shape}"
+            )
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -209,6 +250,9 @@ class Block:
             coarse=placed(self.coarse, 1),
             centre=placed(self.centre, 0),
             spread=placed(self.spread, 0, 1.0),
+            series=None
+            if self.series is None
+            else replace(self.series, images=placed(self.series.images, 1)),
         )
 
     def _on_pixels(self, cells: Bool) -> Bool:

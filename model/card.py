@@ -21,10 +21,13 @@ CLASSICAL_HALO: Mapping[str, int] = {"starfm": 25, "estarfm": 25, "fsdaf": 128, 
 """The published methods (``model.classical.peers``): fine pixels that each wants to see around a
 tile."""
 
+SERIES_HALO: Mapping[str, int] = {"linear-series": 0, "whittaker": 64}
+"""The methods on the fine series alone (``model.classical.series``), likewise."""
+
 NETWORKS = ("sa-stf", "stfdiff")
 """The methods that need weights; those of the first come with daily30."""
 
-METHODS = (*NETWORKS, "guided", *CLASSICAL_HALO, *NAIVE)
+METHODS = (*NETWORKS, "guided", *CLASSICAL_HALO, *NAIVE, *SERIES_HALO)
 
 GUIDED_HALO = 64
 """Fine pixels that ``guided`` wants to see around a tile: four cells of 480 m, beyond which a
@@ -76,6 +79,9 @@ class MethodCard:
     weights: str | None = None
     """sha256 of the file of weights; None for a method that has none."""
 
+    series: bool = False
+    """Whether it is given the clear fine images around the days, ``Block.series``."""
+
 
 def describe(
     method: str,
@@ -106,6 +112,16 @@ def describe(
             halo=CLASSICAL_HALO[method],
             sigma=False,
             sha=f"classical:{method}:1",
+        )
+    if method in SERIES_HALO:
+        return MethodCard(
+            name=method,
+            bands=None,
+            slots=False,
+            halo=SERIES_HALO[method],
+            sigma=False,
+            sha=f"series:{method}:1",
+            series=True,
         )
     if method == "guided":
         return MethodCard(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model.block import Block, Fused
-from model.card import CLASSICAL_HALO, METHODS, NETWORKS, CheckpointError
+from model.card import CLASSICAL_HALO, METHODS, NETWORKS, SERIES_HALO, CheckpointError
 from model.classical.naive import NAIVE, NaiveFuser
 
 
@@ -51,6 +51,10 @@ def load_fuser(
         from model.classical.peers import PeerFuser  # numba takes half a second to import
 
         return PeerFuser(name=method)
+    if method in SERIES_HALO:
+        from model.classical.series import SeriesFuser
+
+        return SeriesFuser(name=method)
     if method == "guided":
         from model.classical.guided import GuidedFuser
 

@@ -38,6 +38,9 @@ class MadeFrom:
     after: tuple[date, ...] = ()
     """The same after.  One side alone: the day is fused from a single reference."""
 
+    series: tuple[date, ...] = ()
+    """For a method that is given it, every fine image within ``max_span_days``, ascending."""
+
     gap: Gap | None = None
     """Why there is no reference on either side."""
 
@@ -60,6 +63,11 @@ class Choice:
         return self.made_from.after
 
     @property
+    def series(self) -> tuple[date, ...]:
+        """See ``MadeFrom``."""
+        return self.made_from.series
+
+    @property
     def gap(self) -> Gap | None:
         """See ``MadeFrom``."""
         return self.made_from.gap
@@ -76,6 +84,9 @@ class Images:
 
     references: tuple[Candidate, ...]
     """Those fit to be a reference, ascending."""
+
+    series: tuple[date, ...]
+    """Those with any clear pixel, ascending, if the method is given them; else none."""
 
     coarse_days: frozenset[date]
     """Days on which any coarse cell is known."""
@@ -103,7 +114,11 @@ class Images:
         holes = not self.whole.issuperset(found.dates)
         usable = self.clear if holes else ()
         before, after = fillers(found, day, usable, max_span_days=span, most=FILLERS)
-        return MadeFrom(before=before, after=after)
+        # By the same reach as the references: an image farther away never matters to a day.  Its
+        # own is left out, for its pixels are observed.
+        reach = timedelta(days=span)
+        series = tuple(one for one in self.series if one != day and abs(one - day) <= reach)
+        return MadeFrom(before=before, after=after, series=series)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +188,7 @@ class TileView:
             rules=rules,
             clear=tuple(one for one in candidates if one.day in taken or coarse_known.get(one.day)),
             references=tuple(one for one in candidates if one.day in fit),
+            series=tuple(one.day for one in candidates) if self.recipe.series else (),
             coarse_days=frozenset(day for day, share in self.coarse_known.items() if share),
             whole=self.whole,
             enough=frozenset(day for day, share in shares.items() if self._is_enough(share)),
@@ -197,6 +213,7 @@ class TileView:
             bands=self.recipe.bands,
             before=choice.before,
             after=choice.after,
+            series=choice.series,
             gap=choice.gap,
             coarse_fill_days=self.recipe.job.coarse_fill_days,
         )
@@ -224,6 +241,8 @@ class TileView:
             return False
         if max((day, *choice.after)) + window > self.horizon:
             return True
+        if choice.series and day + timedelta(days=job.rules.max_span_days) > self.horizon:
+            return True  # any image with a clear pixel would join the series
         to_come = self._images_to_come.chosen(day)
         # Two reasons for a gap are the same bytes (``identity``), but for coarse cells, and those
         # of the day are all there by now.
@@ -233,7 +252,8 @@ class TileView:
         """64 bits that stand for everything that determines the bytes of the tile-day.
 
         The upper half is ``Recipe.code``, what the user chose; the lower half is the data: the
-        images of the day, its references and fillers, and the coarse days around each.
+        images of the day, its references and fillers, and the coarse days around each; and the
+        series of a method that is given it.
         """
         used = (day, *choice.before, *choice.after)
         fine = [self.fine_states.get(other) for other in used]
@@ -247,6 +267,8 @@ class TileView:
             fine if self.kept(day) or not self.fine_clear.get(day) else ["replaced", *fine[1:]],
             [self.coarse_states.get(other) for other in used] if choice.gap is None else None,
         ]
+        if choice.series:
+            parts.append([[day.toordinal(), self.fine_states.get(day)] for day in choice.series])
         return self.recipe.code << 32 | int.from_bytes(digest(parts, 4), "big")
 
 

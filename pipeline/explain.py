@@ -47,6 +47,7 @@ def tile_views(job: Job) -> Iterator[TileView]:
         bands=open_inputs(job.inputs).bands,
         halo=card.halo,
         sha=card.sha,
+        series=card.series,
         centre=(),
         spread=(),
     )

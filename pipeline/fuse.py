@@ -119,6 +119,7 @@ def block_address(recipe: Recipe, task: FuseTask) -> BlockAddress:
         bands=recipe.bands,
         before=task.before,
         after=task.after,
+        series=task.series,
         gap=task.gap,
         coarse_fill_days=recipe.job.coarse_fill_days,
         own_images=recipe.job.rules.observed != "fuse",

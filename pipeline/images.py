@@ -34,9 +34,14 @@ class FineImages:
         self._clear, self._surface = array_of(root, "clear"), array_of(root, "surface")
         self._place = {day: place for place, day in enumerate(day_axis(root))}
         self._at = at
-        self._shape = tuple(side.stop - side.start for side in at)
+        self._shape = at[0].stop - at[0].start, at[1].stop - at[1].start
         self._masks: dict[date, Bool] = {}
         self._images: dict[date, FineImage] = {}
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(band, y, x) of an image."""
+        return len(self._bands), self._shape[0], self._shape[1]
 
     def clear(self, day: date) -> Bool:
         """(y, x) where the day was seen clear; nowhere on a day without an image."""
@@ -54,6 +59,10 @@ class FineImages:
         if day not in self._images:
             self._images[day] = self._read(day)
         return self._images[day]
+
+    def read_once(self, day: date) -> Float:
+        """The reflectance of a day that nobody will ask for again: it is not kept."""
+        return self._images[day][0] if day in self._images else self._read(day)[0]
 
     def nothing(self, day: date) -> FineImage:
         """As ``read`` of a day without an image."""

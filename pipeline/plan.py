@@ -40,6 +40,9 @@ class FuseTask:
     after: tuple[date, ...]
     """The same after; both are empty where only the day's own observation is written."""
 
+    series: tuple[date, ...] = ()
+    """The fine images around the days, for a method that is given them."""
+
     gap: Gap | None
     """Why there is no bracket."""
 
@@ -278,6 +281,7 @@ class _Drawing:
             days=tuple(wanted.day for wanted in tile_days),
             before=choice.before,
             after=choice.after,
+            series=choice.series,
             gap=choice.gap,
             status=status,
             hashes=tuple(wanted.identity for wanted in tile_days),
@@ -325,6 +329,7 @@ def _task_to_dict(task: FuseTask) -> dict[str, Any]:
         "days": [day.isoformat() for day in task.days],
         "before": [day.isoformat() for day in task.before],
         "after": [day.isoformat() for day in task.after],
+        "series": [day.isoformat() for day in task.series],
         "gap": task.gap,
         "status": int(task.status),
         "hashes": list(task.hashes),
@@ -342,6 +347,7 @@ def _task_from_dict(plan: str, known: Mapping[str, Any]) -> FuseTask:
         days=dates("days"),
         before=dates("before"),
         after=dates("after"),
+        series=dates("series"),
         gap=None if known["gap"] is None else Gap(known["gap"]),
         status=Status(known["status"]),
         hashes=tuple(known["hashes"]),

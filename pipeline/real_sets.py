@@ -25,7 +25,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from scipy.io import loadmat
 
 from catalogs import BANDS
-from model.block import COARSE_PAD, Array, Block
+from model.block import COARSE_PAD, Array, Block, Series
 from pipeline.geotiffs import dated_paths
 
 HIDE_DAYS = (0, 8, 16, 32)
@@ -100,7 +100,7 @@ def salton_sea(root: Path) -> Iterator[Scene]:
                     ("nir08",),
                     ratio=7,
                     pixel_m=70.0,
-                    region=[one.fine for one in left],
+                    known=left,
                 )
 
 
@@ -279,7 +279,7 @@ def _every_way(
             bands,
             ratio=ratio,
             pixel_m=pixel_m,
-            region=[before.fine, after.fine],
+            known=[before, after],
             note=note,
         )
     for known in pairs:
@@ -292,7 +292,7 @@ def _every_way(
                     bands,
                     ratio=ratio,
                     pixel_m=pixel_m,
-                    region=[known.fine],
+                    known=[known],
                     note=note,
                 )
 
@@ -305,13 +305,13 @@ def _scene(
     *,
     ratio: int,
     pixel_m: float,
-    region: Sequence[Array],
+    known: Sequence[_Pair],
     note: str = "",
 ) -> Scene:
-    """``region``: the fine images that its statistics are taken of; never the truth."""
+    """``known``: the pairs, ascending, that its statistics and its series are; never the truth."""
     before, target, after = pairs
     low, centre, high = np.nanpercentile(
-        np.concatenate([image.reshape(len(bands), -1) for image in region], 1), (25, 50, 75), 1
+        np.concatenate([one.fine.reshape(len(bands), -1) for one in known], 1), (25, 50, 75), 1
     )
     block = Block(
         bands=bands,
@@ -327,6 +327,7 @@ def _scene(
         origin=(0, 0),
         centre=centre.astype(np.float32),
         spread=np.maximum(high - low, 0.01).astype(np.float32),
+        series=Series.of((_number(one.day), one.fine) for one in known),
     )
     sides = f"{before.day}" if before is after else f"{before.day} and {after.day}"
     return Scene(

@@ -39,6 +39,9 @@ class Recipe:
     sha: str
     """Identity of the method, ``model.card.MethodCard.sha``."""
 
+    series: bool = False
+    """Whether the method is given the fine series around each day."""
+
     centre: tuple[float, ...]
     """(band,) median reflectance of the fine cube when the cube was first planned.
 
@@ -106,6 +109,7 @@ class Recipe:
             "bands": list(self.bands),
             "halo": self.halo,
             "sha": self.sha,
+            "series": self.series,
             "centre": list(self.centre),
             "spread": list(self.spread),
             "measured": asdict(self.measured),
@@ -119,6 +123,7 @@ class Recipe:
             bands=tuple(known["bands"]),
             halo=known["halo"],
             sha=known["sha"],
+            series=known.get("series", False),  # a plan of before there was any
             centre=tuple(known["centre"]),
             spread=tuple(known["spread"]),
             measured=Measured(
@@ -151,6 +156,7 @@ def make_recipe(job: Job) -> Recipe:
         bands=bands,
         halo=card.halo,
         sha=card.sha,
+        series=card.series,
         centre=centre,
         spread=spread,
         measured=measured,

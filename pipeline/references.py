@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.block import COARSE_PAD, Block
+from model.block import COARSE_PAD, Block, Series
 from model.coarse_fill import fillable
 from model.upsample import bilinear
 from pipeline.corrections import AS_SEEN, Corrections
@@ -59,6 +59,8 @@ class BlockAddress:
     """The reference before the days, then the dates that may fill its holes, in that order."""
     after: tuple[date, ...]
     """The same after the days.  One side alone: the days are fused from a single reference."""
+    series: tuple[date, ...] = ()
+    """The fine images around the days, for a method that is given them (``Block.series``)."""
     gap: Gap | None = None
     """Why there is no bracket; it names the pixels that are not observed."""
     coarse_fill_days: int
@@ -224,6 +226,7 @@ def read_block(
             coarse_filled_after=cloud_after,
             coarse_filled=np.stack(clouds),
             core=core,
+            series=_series(fine, where.series),
         )
         cloudy = np.stack(clouds) | cloud_before | cloud_after
         misplaced = [day_number(day) for day in corrections.misplaced]
@@ -288,6 +291,15 @@ def _reference(
             other_side |= usable
     filled = (day != _NEVER) & (day != day_number(own[0]))
     return _Reference(image=image, day=day, surface=surface, filled=filled, other_side=other_side)
+
+
+def _series(fine: FineImages, days: Sequence[date]) -> Series | None:
+    if not days:
+        return None
+    images = np.empty((len(days), *fine.shape), np.float32)
+    for target, day in zip(images, days, strict=True):
+        target[...] = fine.read_once(day)
+    return Series(days=tuple(map(day_number, days)), images=images)
 
 
 def _words(

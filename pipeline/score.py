@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from model.card import CLASSICAL_HALO, METHODS, NETWORKS, describe
+from model.card import CLASSICAL_HALO, METHODS, NETWORKS, SERIES_HALO, describe
 from model.fuser import load_fuser
 from pipeline.choose import views
 from pipeline.chunk_cache import read_day
@@ -33,8 +33,11 @@ from pipeline.validate.moments import Moments
 CLASSES = ("all", *LABELS)
 """All fused pixels, those under the flood, those cut within the past days: the truth's labels."""
 
-BASELINES = tuple(name for name in METHODS if name not in (*NETWORKS, *CLASSICAL_HALO))
-"""The published methods are left to ``validate``: each would take longer than the fusion itself."""
+BASELINES = tuple(
+    name for name in METHODS if name not in (*NETWORKS, *CLASSICAL_HALO, *SERIES_HALO)
+)
+"""The published methods and those on the fine series are left to ``validate``: they would take
+longer than the fusion itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.block import Array, Block
+from model.block import Array, Block, Series
 from model.training.scenes import TABLE, mapped, open_set, unpack
 from model.training.scenes import Scene as Triplet
 from pipeline.evaluate.choices import SceneFolder
@@ -50,10 +50,11 @@ class FolderSource:
             role: self._coarse(one, role) for role in ("coarse_before", "coarse_after", "coarse")
         }
         filled = self._masks(one)
+        references = [whole_cells(fine[role], ratio) for role in ("fine_before", "fine_after")]
         block = Block(
             bands=self.set.bands,
-            fine_before=whole_cells(fine["fine_before"], ratio),
-            fine_after=whole_cells(fine["fine_after"], ratio),
+            fine_before=references[0],
+            fine_after=references[1],
             coarse_before=coarse["coarse_before"],
             coarse_after=coarse["coarse_after"],
             coarse=coarse["coarse"][None],
@@ -65,6 +66,7 @@ class FolderSource:
             centre=np.asarray(self.set.centre, np.float32),
             spread=np.asarray(self.set.spread, np.float32),
             core=(slice(0, y), slice(0, x)),
+            series=Series.of(zip(one.days[::2], references, strict=True)),
             **filled,
         )
         before, target, after = (_EPOCH + timedelta(day) for day in one.days)

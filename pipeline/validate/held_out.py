@@ -26,6 +26,8 @@ class Asked:
     method: Method
     sha: str
     halo: int
+    series: bool
+    """As its card says."""
 
     @property
     def name(self) -> str:
@@ -121,21 +123,24 @@ def compare(task: HeldOut, device: str) -> list[Sums]:
 def blind_images(task: HeldOut, device: str) -> tuple[BlockInputs, list[Image]]:
     """What each method makes of the target, which it has not seen; and the inputs, truth in them.
 
-    Each method reads the block with the halo that it wants, as in a run.
+    Each method reads the block with the halo that it wants, and the series, as in a run.
     """
-    blocks: dict[int, BlockInputs] = {}
+    blocks: dict[tuple[int, bool], BlockInputs] = {}
     images = []
     for one in task.methods:
-        if one.halo not in blocks:
-            blocks[one.halo] = read_block(
+        wants = one.halo, one.series
+        if wants not in blocks:
+            address = task.target.address
+            series = address.series if one.series else ()
+            blocks[wants] = read_block(
                 task.job.inputs,
                 task.job.grid,
-                replace(task.target.address, halo=one.halo),
+                replace(address, halo=one.halo, series=series),
                 centre=task.blind.centre,
                 spread=task.blind.spread,
                 corrections=task.blind.corrections,
             )
-        inputs = blocks[one.halo]
+        inputs = blocks[wants]
         assert inputs.block is not None
         fused, sigma = fuser_for(one.method, one.sha, device).fuse(inputs.block)
         core = (0, slice(None), *inputs.core)
@@ -149,5 +154,5 @@ def asked(job: Job, names: Iterable[str]) -> tuple[Asked, ...]:
     for name in dict.fromkeys(names):
         method = replace(job.method, name=name)
         card = method.card()
-        found.append(Asked(method=method, sha=card.sha, halo=card.halo))
+        found.append(Asked(method=method, sha=card.sha, halo=card.halo, series=card.series))
     return tuple(found)

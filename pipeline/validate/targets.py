@@ -35,7 +35,7 @@ class Target:
     """A held-out date on one tile, and what it is fused from."""
 
     address: BlockAddress
-    """With no halo."""
+    """With no halo, and with the series that some methods are given."""
 
     hide_days: int
     """Fine images up to so many days from it are hidden."""
@@ -51,7 +51,7 @@ class Target:
     """
 
     def __post_init__(self) -> None:
-        used = {*self.address.before, *self.address.after}
+        used = {*self.address.before, *self.address.after, *self.address.series}
         if leaked := used & self.hidden or {self.day} - self.hidden:
             raise LeakError(f"{self}: {', '.join(map(str, sorted(leaked)))} is hidden, not used")
 
@@ -134,7 +134,9 @@ def _addresses(
         rules = replace(rules, single_pair="ignore")
     method = Method(name="linear", checkpoint=None)
     alone = replace(job, start=day, end=day, rules=rules, method=method)
-    recipe = Recipe(job=alone, bands=region.bands, halo=0, sha="", centre=(), spread=())
+    recipe = Recipe(
+        job=alone, bands=region.bands, halo=0, sha="", series=True, centre=(), spread=()
+    )
     for view in views(recipe, region.survey.without(hidden), tiles):
         for choice in view.choices():
             if choice.gap is None:

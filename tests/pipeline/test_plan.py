@@ -55,7 +55,7 @@ def make_survey(*, tiles: int = 4, every: int = 5, seed: int = 0) -> Survey:
     )
 
 
-def make_recipe(*, halo: int = 0, sha: str = "one", **changes: Any) -> Recipe:
+def make_recipe(*, halo: int = 0, sha: str = "one", series: bool = False, **changes: Any) -> Recipe:
     asked = {
         "start": day(20),
         "end": day(60),
@@ -63,7 +63,15 @@ def make_recipe(*, halo: int = 0, sha: str = "one", **changes: Any) -> Recipe:
         "coarse_fill_days": FILL,
     }
     job = make_job(**(asked | changes))
-    return Recipe(job=job, bands=("red",), halo=halo, sha=sha, centre=(0.1,), spread=(0.2,))
+    return Recipe(
+        job=job,
+        bands=("red",),
+        halo=halo,
+        sha=sha,
+        series=series,
+        centre=(0.1,),
+        spread=(0.2,),
+    )
 
 
 def make_tables(job: Job, made: Iterable[FuseTask] = ()) -> Tables:
@@ -215,9 +223,30 @@ def test_what_was_interrupted_or_failed_is_made_again_as_it_was_planned() -> Non
     assert not again.stale
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_series_of_a_day_is_every_clear_image_near_it_but_its_own(seed: int) -> None:
+    survey = make_survey(seed=seed)
+    plan = fresh(survey, make_recipe(series=True))
+    alone = tile_days(fresh(survey).tasks)
+    for (tile, when), task in tile_days(plan.tasks).items():
+        near = [
+            one
+            for one, share in survey.fine_shares(tile).items()
+            if share and 0 < abs((one - when).days) <= plan.recipe.job.rules.max_span_days
+        ]
+        assert list(task.series) == (near if task.gap is None else [])
+        assert {task.before[0], task.after[0]} <= {*task.series} if task.before else task.gap
+        assert (task.before, task.after) == (alone[tile, when].before, alone[tile, when].after)
+        assert not alone[tile, when].series
+
+
+@pytest.mark.parametrize("series", [False, True])
 @pytest.mark.parametrize("number", [3, 7, 9])
-def test_a_changed_fine_image_touches_exactly_the_tile_days_made_from_it(number: int) -> None:
-    survey, plan = make_survey(), a_plan()
+def test_a_changed_fine_image_touches_exactly_the_tile_days_made_from_it(
+    number: int, series: bool
+) -> None:
+    survey = make_survey()
+    plan = fresh(survey, make_recipe(series=series))
     changed_day = survey.fine_days[number]
     changed = replace(survey, fine_prints={**survey.fine_prints, changed_day: 1})
 
@@ -226,7 +255,7 @@ def test_a_changed_fine_image_touches_exactly_the_tile_days_made_from_it(number:
     made_from = {
         place: task
         for place, task in tile_days(plan.tasks).items()
-        if changed_day in (place[1], *task.before, *task.after)
+        if changed_day in (place[1], *task.before, *task.after, *task.series)
     }
     assert set(tile_days(again.tasks)) == set(made_from)
     final = {place for place, task in made_from.items() if task.status is Status.FINAL}
@@ -259,9 +288,12 @@ RULES = [
 
 
 @pytest.mark.parametrize("rules", RULES, ids=lambda rules: f"{rules.single_pair}-{rules.observed}")
-@pytest.mark.parametrize("seed", range(3))
-def test_what_is_final_stays_whatever_images_the_nights_bring(seed: int, rules: PairRules) -> None:
-    survey, recipe = make_survey(seed=seed, every=3 + 2 * (seed % 2)), make_recipe(rules=rules)
+@pytest.mark.parametrize(("seed", "series"), [(0, False), (1, False), (2, False), (1, True)])
+def test_what_is_final_stays_whatever_images_the_nights_bring(
+    seed: int, series: bool, rules: PairRules
+) -> None:
+    survey = make_survey(seed=seed, every=3 + 2 * (seed % 2))
+    recipe = make_recipe(rules=rules, series=series)
     at_last = identities(fresh(survey, recipe))
     finals = 0
     for number in range(25, DAYS, 2):
@@ -275,12 +307,15 @@ def test_what_is_final_stays_whatever_images_the_nights_bring(seed: int, rules: 
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10**6), st.sampled_from(RULES), st.integers(28, 75))
-def test_no_future_changes_what_is_final(seed: int, rules: PairRules, last: int) -> None:
+@given(st.integers(0, 10**6), st.sampled_from(RULES), st.integers(28, 75), st.booleans())
+def test_no_future_changes_what_is_final(
+    seed: int, rules: PairRules, last: int, series: bool
+) -> None:
     """Of one past many futures: the images of either sensor after ``last`` are drawn anew, and so
     are those of the day itself, of which the rest may come."""
     noise = np.random.default_rng(seed)
-    past, recipe = make_survey(every=int(noise.integers(1, 6)), seed=seed), make_recipe(rules=rules)
+    past = make_survey(every=int(noise.integers(1, 6)), seed=seed)
+    recipe = make_recipe(rules=rules, series=series)
     now = fresh(known_until(past, day(last)), recipe)
     identity = identities(now)
     finals = {p: task for p, task in tile_days(now.tasks).items() if task.status is Status.FINAL}
