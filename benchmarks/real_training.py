@@ -22,7 +22,6 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import DATA, print_machine
-from benchmarks.real_sets import interval
 from flows.region_training import OWN, region_config
 from flows.train_config import read_training
 from model.card import locate, read_card
@@ -34,9 +33,11 @@ from model.training.distributed import ranks
 from model.training.scenes import SceneSet
 from model.training.sources import describe, training_source
 from model.training.train import train
+from pipeline.evaluate.direct import score
+from pipeline.evaluate.rows import Row
+from pipeline.evaluate.tables import by_rmse, gain_text
 from pipeline.real_sets import Scene, named_in
 from pipeline.real_training_sets import RULES, read_splits, write_training_set
-from pipeline.scene_scores import Row, score
 
 RATES = {"scratch": 8e-4, "start": 2e-4}
 
@@ -166,15 +167,16 @@ def report(made: SceneSet, rows: Sequence[Row]) -> Iterator[str]:
     yield "| method | RMSE | of anomaly | CC | changed | gain over anomaly, 95 % |"
     yield "|---|---|---|---|---|---|"
     floor = _rmse_of("anomaly", rows)
-    for row in sorted(rows, key=lambda row: row.rmse):
+    for row in by_rmse(rows):
+        rmse, cc, changed = (row.values[name] for name in ("rmse", "cc", "changed"))
         yield (
-            f"| {row.method} | {row.rmse:.4f} | {row.rmse / floor:.3f} | {row.cc:.3f} | "
-            f"{row.changed:.4f} | {interval(row.gain)} |"
+            f"| {row.method} | {rmse:.4f} | {rmse / floor:.3f} | {cc:.3f} | {changed:.4f} | "
+            f"{gain_text(row)} |"
         )
 
 
 def _rmse_of(method: str, rows: Sequence[Row]) -> float:
-    by: Mapping[str, float] = {row.method: row.rmse for row in rows}
+    by: Mapping[str, float] = {row.method: row.values["rmse"] for row in rows}
     return by[method]
 
 

@@ -1,11 +1,12 @@
 """Any methods on any sets, every score on the same pixels: what ``daily30 evaluate`` does.
 
     choices.py     what is asked for: sets, methods, pictures
-    sets.py        a set as scenes, opened one at a time; benchmark.py: CIA, LGC, AHB, a region's
+    sets.py        a set as scenes, opened one at a time: real_sets of pipeline,
+                   scene_folder.py (CIA, LGC, AHB, a region's triplets), worlds.py (simulated)
     contenders.py  a method with its label, its training, and whether a set may be scored with it
     answers.py     a method on a scene: the fused image on disk, with what it cost (cost.py)
     scores.py      an answer against the truth; scored.py: all answers of a scene
-    store.py       where all that lies, and whether it is still true
+    store.py       where all that lies, and whether it is still true; code.py: of which code
     run.py         what is missing is computed, then the report is written
 
     rows.py        scores pooled by set and group, the gain over ``anomaly`` (pipeline.bootstrap)

@@ -10,10 +10,11 @@ import numpy as np
 from model.block import Array
 from model.fuser import Fuser, load_fuser
 from pipeline.evaluate.choices import MethodChoice, SetChoice
+from pipeline.evaluate.code import scene_code
 from pipeline.evaluate.contenders import Contender
 from pipeline.evaluate.cost import measured
 from pipeline.evaluate.sets import Source, open_source
-from pipeline.evaluate.store import fingerprint, read_if, scene_code, slug, write_whole
+from pipeline.evaluate.store import fingerprint, read_if, slug, write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from model.card import MethodCard, describe, locate, read_card
 from pipeline.evaluate.choices import MethodChoice
+from pipeline.evaluate.code import method_code
 from pipeline.evaluate.sets import Source
-from pipeline.evaluate.store import fingerprint, method_code
+from pipeline.evaluate.store import fingerprint
 
 Mark = Literal["", "zero-shot", "adapted", "in-site"]
 """What a row's weights have seen of the set: nothing; its training split after other data; that
@@ -41,7 +42,7 @@ class Contender:
     @property
     def identity(self) -> str:
         """Of all that its answers depend on, beside the scene."""
-        return fingerprint(self.card.sha, method_code())
+        return fingerprint(self.card.sha, method_code(self.choice.method))
 
     def mark(self, source: Source) -> Mark:
         """What its weights have seen of a set that they may be scored on."""

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluate.answers import AnswerTask
+from pipeline.evaluate.code import score_code
 from pipeline.evaluate.scores import AnswerScores, Grounds
 from pipeline.evaluate.sets import open_source
-from pipeline.evaluate.store import fingerprint, read_if, score_code, slug, write_whole
+from pipeline.evaluate.store import fingerprint, read_if, slug, write_whole
 from pipeline.real_sets import Scene
 
 

@@ -10,11 +10,8 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def slug(name: str) -> str:
@@ -36,44 +33,6 @@ def files_sha(paths: Iterable[Path], root: Path) -> str:
             inside = hashlib.file_digest(file, "sha256").hexdigest()
         total.update(f"{path.relative_to(root)}\0{inside}\n".encode())
     return total.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def method_code() -> str:
-    """Of the code that answers: answers of other code are not taken for this one's.
-
-    Not the commit: most commits change no method, and a tree with changes has none.
-    """
-    model = _ROOT / "model"
-    skipped = {model / "training", model / "metrics"}
-    return _code(path for path in model.rglob("*.py") if not skipped & {*path.parents})
-
-
-@lru_cache(maxsize=1)
-def scene_code() -> str:
-    """Of the code that makes scenes of files."""
-    pipeline = _ROOT / "pipeline"
-    names = ("sets", "scene_folder", "worlds")
-    here = [pipeline / "evaluate" / f"{name}.py" for name in names]
-    return _code([pipeline / "real_sets.py", *here])
-
-
-@lru_cache(maxsize=1)
-def world_code() -> str:
-    """Of the code that simulates worlds."""
-    model = _ROOT / "model"
-    return _code([model / "training" / "pool.py", *(model / "worlds").glob("*.py")])
-
-
-@lru_cache(maxsize=1)
-def score_code() -> str:
-    """Of the code that scores."""
-    here = [_ROOT / "pipeline" / "evaluate" / f"{name}.py" for name in ("scores", "scored")]
-    return _code([*here, *(_ROOT / "model" / "metrics").glob("*.py")])
-
-
-def _code(paths: Iterable[Path]) -> str:
-    return files_sha(paths, _ROOT)
 
 
 def write_whole(path: Path, content: dict[str, Any]) -> None:

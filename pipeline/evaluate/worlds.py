@@ -19,7 +19,8 @@ from model.block import Array, Block
 from model.training.pool import GENERATORS, SCALE, WorldCard, make
 from model.worlds.sensor import see_fine
 from pipeline.evaluate.choices import WorldChoice
-from pipeline.evaluate.store import fingerprint, world_code
+from pipeline.evaluate.code import world_code
+from pipeline.evaluate.store import fingerprint
 from pipeline.real_sets import Scene, padded
 
 EVERY = 6

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.real_training import report, scratch_config, trained
 from model.classical.naive import NaiveFuser
-from pipeline.scene_scores import score
+from pipeline.evaluate.direct import score
 from tests.model.scene_sets import make_set
 from tests.pipeline.test_real_training_sets import make_scene
 

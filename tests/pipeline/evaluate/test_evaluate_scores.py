@@ -5,8 +5,8 @@ import pytest
 
 from model.block import COARSE_PAD, Block, Fused
 from model.classical.naive import NaiveFuser, day_of
+from pipeline.evaluate.direct import score
 from pipeline.real_sets import Scene
-from pipeline.scene_scores import scene_errors, score
 
 BANDS = ("red", "nir08")
 
@@ -71,11 +71,11 @@ def test_a_row_holds_the_scores_by_their_definitions() -> None:
     told, truth, wrong = (one[:, 3:].reshape(2, -1) for one in (answer, scene.truth[0], error))
     row = rows["told"]
     assert row.pixels == 29 * 48
-    assert row.by_band.rmse == pytest.approx(np.sqrt((wrong.astype(float) ** 2).mean(1)), rel=1e-5)
-    assert row.rmse == pytest.approx(np.mean(row.by_band.rmse))
+    assert row.rmse_by_band == pytest.approx(np.sqrt((wrong.astype(float) ** 2).mean(1)), rel=1e-5)
+    assert row.values["rmse"] == pytest.approx(np.mean(row.rmse_by_band))
     cc = [np.corrcoef(a, b)[0, 1] for a, b in zip(told, truth, strict=True)]
-    assert row.by_band.cc == pytest.approx(cc, rel=1e-5)
-    assert row.bias == pytest.approx(wrong.mean(), rel=1e-4)
+    assert [band.cc for band in row.bands.bands] == pytest.approx(cc, rel=1e-5)
+    assert row.values["bias"] == pytest.approx(wrong.mean(), rel=1e-4)
     assert row.scenes == 1
     assert rows["anomaly"].pixels == row.pixels
 
@@ -87,10 +87,10 @@ def test_changed_pixels_are_the_top_tenth_of_what_time_alone_misses() -> None:
     rows = {
         row.method: row for row in score([scene], {"told": Told(answer=scene.truth[0] + error)})
     }
-    assert rows["told"].changed == pytest.approx(0.03, rel=1e-4)
+    assert rows["told"].values["changed"] == pytest.approx(0.03, rel=1e-4)
     quiet = replace(scene, truth=day_of(scene.block, 0).linear[None] + np.float32(0.04))
     rows = {row.method: row for row in score([quiet], {"told": Told(answer=quiet.truth[0])})}
-    assert np.isnan(rows["told"].changed)
+    assert np.isnan(rows["told"].values["changed"])
 
 
 def test_the_gain_is_taken_over_all_scenes_of_a_group_and_counted_by_scene() -> None:
@@ -105,7 +105,7 @@ def test_the_gain_is_taken_over_all_scenes_of_a_group_and_counted_by_scene() -> 
     assert row.gain is not None
     assert row.gain.value == pytest.approx(pooled["linear"] - pooled["anomaly"], rel=1e-5)
     assert row.gain.low < row.gain.value < row.gain.high
-    assert (row.scenes, row.scenes_better) == (3, 3)
+    assert (row.scenes, row.better) == (3, 3)
 
 
 def test_groups_are_scored_apart_in_whatever_order_they_come() -> None:
@@ -122,5 +122,7 @@ def test_a_pixel_that_one_method_leaves_out_is_scored_for_none() -> None:
     scene = make_scene()
     answer = scene.truth[0].copy()
     answer[1, 0, 0] = np.nan
-    errors = scene_errors(scene, {"told": Told(answer=answer), "linear": NaiveFuser(name="linear")})
-    assert errors["linear"].moments[0].pixels == 32 * 48 - 1
+    rows = score([scene], {"told": Told(answer=answer), "linear": NaiveFuser(name="linear")})
+    assert {row.method: row.pixels for row in rows} == dict.fromkeys(
+        ("anomaly", "told", "linear"), 32 * 48 - 1
+    )

@@ -1,0 +1,86 @@
+"""Which code an answer and its score are of, as hashes of sources.
+
+Not the commit: most commits change no method, and a tree with changes has none.  A method is its
+module and all of ``model`` that it imports, so that work on one leaves the answers of the others.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from model.card import NETWORKS
+from model.classical.naive import NAIVE
+from pipeline.evaluate.store import files_sha
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PIPELINE, _MODEL = _ROOT / "pipeline", _ROOT / "model"
+
+_MODULES = {
+    **dict.fromkeys(NAIVE, "model.classical.naive"),
+    **dict.fromkeys(NETWORKS, "model.network_fuser"),
+    "guided": "model.classical.guided",
+    "linear-series": "model.classical.series",
+    "whittaker": "model.classical.series",
+}
+_PEERS = "model.classical.peers"
+
+_TOLD = {_MODEL / "card.py"}
+"""What these say of a method is in ``MethodCard.sha``."""
+
+
+@lru_cache(maxsize=64)
+def method_code(method: str) -> str:
+    """Of the code that answers by ``method``."""
+    return _sha(_closure(_file(_MODULES.get(method, _PEERS))))
+
+
+@lru_cache(maxsize=1)
+def scene_code() -> str:
+    """Of the code that makes scenes of files."""
+    names = ("sets", "scene_folder", "worlds")
+    here = (_PIPELINE / "evaluate" / f"{name}.py" for name in names)
+    return _sha([_PIPELINE / "real_sets.py", *here])
+
+
+@lru_cache(maxsize=1)
+def world_code() -> str:
+    """Of the code that simulates worlds."""
+    return _sha([_MODEL / "training" / "pool.py", *(_MODEL / "worlds").glob("*.py")])
+
+
+@lru_cache(maxsize=1)
+def score_code() -> str:
+    """Of the code that scores."""
+    here = [_PIPELINE / "evaluate" / f"{name}.py" for name in ("scores", "scored")]
+    return _sha([*here, *(_MODEL / "metrics").glob("*.py")])
+
+
+def _sha(paths: Iterable[Path]) -> str:
+    return files_sha(paths, _ROOT)
+
+
+def _closure(first: Path) -> set[Path]:
+    """A module and all of ``model`` that it imports, however far away."""
+    found: set[Path] = set()
+    waiting = [first]
+    while waiting:
+        path = waiting.pop()
+        if path not in found and path not in _TOLD:
+            found.add(path)
+            waiting += _imports(path)
+    return found
+
+
+def _imports(path: Path) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("model"):
+            # ``from model import checkpoint`` imports a module, ``from model.block import Block``
+            # what is in one.
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            yield from (file for name in names if (file := _file(f"{name}")).is_file())
+
+
+def _file(module: str) -> Path:
+    path = _ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
