@@ -27,7 +27,7 @@ def run_evaluate(
         result = evaluate(evaluation, folder, ex, on_progress)
         pinned = _pinned(result)
         if config.pinned is not None:
-            _compare(path, config.pinned, pinned, log)
+            lines(log, check_pinned(path, config.pinned, pinned))
         text = yaml.safe_dump(frozen(config, evaluation, pinned), sort_keys=False)
         (folder / CONFIG).write_text(text, encoding="utf-8")
         written = write_report(result, folder, ex, on_progress)
@@ -47,8 +47,11 @@ def _pinned(result: Result) -> Pinned:
     )
 
 
-def _compare(path: Path, wanted: Pinned, found: Pinned, log: Console) -> None:
-    """Refuse to call another evaluation by the name of this one."""
+def check_pinned(path: Path, wanted: Pinned, found: Pinned) -> tuple[str, ...]:
+    """Refuse to call another evaluation by the name of this one; what else is to be said.
+
+    Raises EvaluationError where data or weights are not those of the report.
+    """
     for what, ours, theirs in (
         ("data", found.data, wanted.data),
         ("weights", found.weights, wanted.weights),
@@ -58,5 +61,6 @@ def _compare(path: Path, wanted: Pinned, found: Pinned, log: Console) -> None:
                 f"{path}: the {what} of {', '.join(changed)} are not those the report was made "
                 "of; take `pinned` out of the file to evaluate what is there now"
             )
-    if wanted.code != found.code:
-        lines(log, (f"The report was made by {wanted.code}, this is {found.code}.",))
+    if wanted.code == found.code:
+        return ()
+    return (f"The report was made by {wanted.code}, this is {found.code}.",)

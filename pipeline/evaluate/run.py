@@ -37,8 +37,8 @@ class Group:
     rows: tuple[Row, ...]
     """In the order of the methods; without those that could not be scored."""
 
-    costs: Mapping[str, Mapping[str, float]]
-    """By method: megapixels, and of all scenes together seconds, cpu_seconds; peak_mb the most."""
+    costs: Mapping[str, tuple[Mapping[str, Any], ...]]
+    """By method: what each scene cost, ``cost.Cost`` and its ``pixels``."""
 
     tasks: tuple[ScoreTask, ...]
     """One a scene."""
@@ -230,18 +230,11 @@ def _rows(name: str, group: str, scored: Sequence[Mapping[str, Any]]) -> Iterato
         yield row_of(name, group, label, ours, read[FLOOR])
 
 
-def _costs(tasks: Sequence[ScoreTask], folder: Path) -> dict[str, dict[str, float]]:
-    costs: dict[str, dict[str, float]] = {}
+def _costs(tasks: Sequence[ScoreTask], folder: Path) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    costs: dict[str, list[Mapping[str, Any]]] = {}
     for task in tasks:
         for answer in task.answers:
-            known = answer.cost(folder) or {}
-            total = costs.setdefault(
-                answer.method.label, {"megapixels": 0.0, "seconds": 0.0, "cpu_seconds": 0.0}
-            )
-            total["megapixels"] += known["pixels"] / 1e6
-            total["seconds"] += known["seconds"]
-            total["cpu_seconds"] += known["cpu_seconds"]
-            peak = known["peak_mb"]
-            if peak is not None:
-                total["peak_mb"] = max(peak, total.get("peak_mb", 0.0))
-    return costs
+            known = answer.cost(folder)
+            assert known is not None
+            costs.setdefault(answer.method.label, []).append(known)
+    return {label: tuple(each) for label, each in costs.items()}

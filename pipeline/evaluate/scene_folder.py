@@ -120,7 +120,9 @@ class FolderSource:
         image = unpack(np.asarray(mapped(self.folder, one.files[role])))
         if self.set.coarse == "cells":
             return image
-        return padded(cell_means(whole_cells(image, self.set.ratio), self.set.ratio))
+        y, x = (-length % self.set.ratio for length in image.shape[1:])
+        whole = np.pad(image, ((0, 0), (0, y), (0, x)), mode="edge")
+        return padded(cell_means(whole, self.set.ratio))
 
     def _masks(self, one: Triplet) -> dict[str, NDArray[np.bool_]]:
         def mask(role: str) -> NDArray[np.bool_]:
