@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from model.card import SERIES_HALO
 from model.classical.naive import NAIVE
 
 
@@ -64,8 +65,12 @@ class Evaluation:
     """``few``: one picture of each set, small enough to be kept in a repository."""
 
 
+BASELINES = (*NAIVE, *SERIES_HALO)
+"""What takes part in any case: formulas, and what time alone tells of the fine series."""
+
+
 def with_naive(methods: tuple[MethodChoice, ...]) -> tuple[MethodChoice, ...]:
-    """The methods asked for, then the naive ones that were not: no table is without them."""
+    """The methods asked for, then the baselines that were not: no table is without them."""
     asked = {one.method for one in methods}
-    rest = tuple(MethodChoice(method=name, label=name) for name in NAIVE if name not in asked)
+    rest = tuple(MethodChoice(method=name, label=name) for name in BASELINES if name not in asked)
     return methods + rest

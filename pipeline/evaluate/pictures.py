@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from model.block import COARSE_PAD, Array
-from model.classical.naive import NAIVE
 from pipeline.evaluate.answers import AnswerTask
 from pipeline.evaluate.charts import PixelSeries, draw_boxes, draw_gains, draw_series
+from pipeline.evaluate.choices import BASELINES
 from pipeline.evaluate.contenders import Contender
 from pipeline.evaluate.document import Picture
 from pipeline.evaluate.panels import SCATTERED, Shown, draw_classes, draw_images, draw_scatter
@@ -131,7 +131,7 @@ def shown_methods(rows: Sequence[Row], contenders: Sequence[Contender]) -> tuple
     learned = [one.label for one in contenders if one.card.weights is not None]
     naive = [label for label in ("linear", FLOOR) if label in there]
     first = [label for label in learned if label in there][:1]
-    taken = {*naive, *first, *NAIVE}
+    taken = {*naive, *first, *BASELINES}
     others = [label for label in there if label not in taken]
     more = [label for label in there if label not in {*naive, *first, *others}]
     filled = (others + more)[: SHOWN - len(naive) - len(first)]
@@ -165,7 +165,7 @@ def _gains(result: Result, methods: Mapping[str, str], folder: Path) -> Picture 
     }
     if not groups:
         return None
-    told = {label: method for label, method in methods.items() if method not in NAIVE}
+    told = {label: method for label, method in methods.items() if method not in BASELINES}
     shown = {**told, **{label: label for label in ("linear",) if label in methods}}
     path = PLACE / "gains.png"
     draw_gains(groups, shown, folder / path)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from model.block import Array, Block
+from model.block import Array, Block, Series
 from model.training.pool import GENERATORS, SCALE, WorldCard, make
 from model.worlds.sensor import see_fine
 from pipeline.evaluate.choices import WorldChoice
@@ -74,6 +74,7 @@ class WorldSource:
             origin=(0, 0),
             centre=np.asarray(card.centre, np.float32),
             spread=np.asarray(card.spread, np.float32),
+            series=Series.of((days[at], image) for at, image in seen.items()),
         )
         return Scene(
             set=self.name,

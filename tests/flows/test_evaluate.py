@@ -13,7 +13,7 @@ import yaml
 
 from flows.evaluate import check_pinned
 from flows.evaluate_config import SHIPPED, EvaluationError, Pinned, read_evaluation
-from model.classical.naive import NAIVE
+from pipeline.evaluate.choices import BASELINES
 from pipeline.evaluate.report import write_report
 from pipeline.evaluate.run import evaluate
 from pipeline.executor import executor
@@ -35,7 +35,7 @@ def test_every_shipped_file_is_read_and_has_the_naive_methods() -> None:
     for path in files:
         config, base = read_evaluation(Path(path.stem))
         evaluation = config.evaluation(base)
-        assert {one.label for one in evaluation.methods} >= set(NAIVE)
+        assert {one.label for one in evaluation.methods} >= set(BASELINES)
 
 
 @pytest.mark.parametrize(

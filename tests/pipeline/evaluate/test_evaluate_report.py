@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.classical.naive import NAIVE
 from model.training.scenes import COARSE, FINE, Scene, SceneSet, written_whole
-from pipeline.evaluate.choices import Evaluation, MethodChoice, SceneFolder, with_naive
+from pipeline.evaluate.choices import BASELINES, Evaluation, MethodChoice, SceneFolder, with_naive
 from pipeline.evaluate.published import PUBLISHED
 from pipeline.evaluate.report import write_report
 from pipeline.evaluate.run import Result, evaluate
@@ -50,7 +49,7 @@ def test_the_tables_of_the_markdown_hold_the_rows(written: tuple[Result, Path]) 
     found = list(tables((folder / "report.md").read_text()))
     main = next(table for table in found if table[0][:3] == ["method", "training", "RMSE"])
     rows = {row.method: row for row in result.sets[0].groups[0].rows}
-    assert {line[0] for line in main[1:]} == {r"guided \<b\>", *NAIVE}
+    assert {line[0] for line in main[1:]} == {r"guided \<b\>", *BASELINES}
     for line in main[1:]:
         row = rows[line[0].replace("\\", "")]
         assert float(line[2].strip("*")) == pytest.approx(row.values["rmse"], abs=6e-5)

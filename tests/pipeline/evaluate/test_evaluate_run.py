@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from model.block import Block, Fused
-from model.classical.naive import NAIVE
 from model.fuser import load_fuser
 from model.training.scenes import open_set, unpack
 from pipeline.evaluate import answers as answering
-from pipeline.evaluate.choices import Evaluation, MethodChoice, SceneFolder, with_naive
+from pipeline.evaluate.choices import BASELINES, Evaluation, MethodChoice, SceneFolder, with_naive
 from pipeline.evaluate.report import write_report
 from pipeline.evaluate.run import Result, evaluate
 from pipeline.executor import Executor, executor
@@ -76,7 +75,7 @@ def test_scores_are_those_of_brute_force_over_the_files(
 
 def test_the_naive_methods_are_there_unasked(whole: tuple[Result, Path]) -> None:
     ((group,),) = [one.groups for one in whole[0].sets]
-    assert [row.method for row in group.rows] == ["guided", *NAIVE]
+    assert [row.method for row in group.rows] == ["guided", *BASELINES]
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_report(
@@ -139,7 +138,7 @@ def test_a_method_that_fails_is_told_and_the_others_are_scored(
     )
     result = evaluate(asked, tmp_path, here)
     answering._fuser.cache_clear()
-    assert [row.method for row in result.sets[0].groups[0].rows] == list(NAIVE)
+    assert [row.method for row in result.sets[0].groups[0].rows] == list(BASELINES)
     assert len(result.errors) == 2
     assert "guided on made-up" in result.errors[0]
     assert "out of luck" in result.errors[0]
