@@ -7,7 +7,7 @@ values that are no reflectance are refused with the cure.
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from pipeline.geotiffs import BAND_NAMES, LOOK, day_of, largest
 from pipeline.grid import degrees_of
 
 Float = NDArray[np.float32]
-Span = tuple[slice, slice]
 
 LEFT_OUT = "-"
 """In place of a band's name: the layer is not used."""
@@ -77,16 +76,11 @@ class PlainImage:
     def in_bands(self, bands: Sequence[str]) -> "PlainImage":
         """The same image with ``bands`` of it, in that order."""
         at = [self.bands.index(band) for band in bands]
-        return PlainImage(
-            path=self.path,
-            box=self.box,
+        return replace(
+            self,
             bands=tuple(bands),
-            named=self.named,
             layers=tuple(self.layers[i] for i in at),
             scales=tuple(self.scales[i] for i in at),
-            dtype=self.dtype,
-            nodata=self.nodata,
-            day=self.day,
         )
 
     def read(self, y: slice, x: slice) -> Float:

@@ -1,6 +1,9 @@
 """`daily30 predict`: what it teaches, and one message for each bad input."""
 
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -295,6 +298,26 @@ def test_one_reference_needs_no_days_from_a_method_that_asks_for_none(call: Call
     code, _, log = replace(undated, method="sa-stf", more=("--overwrite",)).run()
     assert code == 2
     assert "sa-stf needs it" in log
+
+
+def test_ctrl_c_ends_with_one_line_and_leaves_nothing(call: Call) -> None:
+    place = make_place(rows=40, cols=40)
+    asked = place.write(call.folder / "large")
+    assert asked.before
+    there = sorted(call.folder.rglob("*"))
+    command = [
+        *(sys.executable, "-m", "flows.cli", "predict", "--method", "fsdaf"),
+        *("--before", *map(str, asked.before), "--target", str(asked.target)),
+        *("--out", str(call.out)),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("predict")  # the first tile is begun
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=60)
+    assert process.returncode == 130, log
+    assert log.strip().splitlines()[-1] == f"Stopped; {call.out} was not written."
+    assert sorted(call.folder.rglob("*")) == there
 
 
 def test_shenzhen_is_predicted_better_than_copied(shared_data: Path, tmp_path: Path) -> None:

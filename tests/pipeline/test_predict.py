@@ -8,7 +8,8 @@ import pytest
 import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio import Affine
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.warp import reproject, transform_bounds
 
 from catalogs import BANDS as SIX
 from flows.config import region_job
@@ -25,6 +26,8 @@ from pipeline.store import open_cube
 from tests.model.makers import write_checkpoint
 from tests.pipeline.plain_images import DAYS, Place, make_place, read, write
 from tests.pipeline.scenes import box
+
+SINUSOIDAL = "+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m +no_defs"
 
 
 def files(folder: Path) -> list[str]:
@@ -108,6 +111,50 @@ def test_a_part_of_the_fine_images_is_predicted_like_the_whole(tmp_path: Path) -
     inner = np.s_[:, 24:-24, 24:-24]  # cells beyond the edge are repeated from there
     assert read(done.paths[0])[inner] == pytest.approx(whole[:, y, x][inner], abs=1e-6)
     assert done.known == 1
+
+
+def test_coarse_images_in_their_own_projection_predict_nearly_the_same(tmp_path: Path) -> None:
+    place = make_place(rows=12, cols=12, ratio=16)
+    asked = place.write(tmp_path)
+    wanted = read(predict(asked, Method(name="anomaly"), tmp_path / "utm.tif").paths[0])
+    size = 463.3127165
+    left, bottom, right, top = transform_bounds(
+        "EPSG:32633", SINUSOIDAL, *place.fine_box.extent.boundingbox
+    )
+    shape = (round((top - bottom) / size) + 8, round((right - left) / size) + 8)
+    affine = Affine(size, 0, left - 4 * size, 0, -size, top + 4 * size)
+    turned = []
+    for day, cells in zip(DAYS, place.coarse, strict=True):
+        seen = np.full((len(place.bands), *shape), np.nan, np.float32)
+        # The fine image of the cells, averaged by the pixels of the sensor.
+        reproject(
+            cells.repeat(16, 1).repeat(16, 2),
+            seen,
+            src_transform=place.fine_box.affine,
+            src_crs="EPSG:32633",
+            dst_transform=affine,
+            dst_crs=SINUSOIDAL,
+            resampling=Resampling.average,
+            src_nodata=np.nan,
+            dst_nodata=np.nan,
+        )
+        path = tmp_path / f"sinusoidal-{day}.tif"
+        turned.append(write(path, seen, GeoBox(shape, affine, SINUSOIDAL), bands=place.bands))
+    assert asked.before
+    assert asked.after
+    other = replace(
+        asked,
+        before=(asked.before[0], turned[0]),
+        after=(asked.after[0], turned[2]),
+        target=turned[1],
+    )
+    done = predict(other, Method(name="anomaly"), tmp_path / "sinusoidal.tif")
+    assert done.known == 1
+    found = read(done.paths[0])
+    linear = place.fine[[0, 2]].mean(0)
+    # Averaged twice the coarse images say the same, a little smoother.
+    assert np.abs(found - wanted).mean() < 0.5 * np.abs(wanted - linear).mean()
+    assert np.corrcoef((found - linear).ravel(), (wanted - linear).ravel())[0, 1] > 0.85
 
 
 def test_what_is_unknown_stays_unknown_and_nothing_else(tmp_path: Path) -> None:
