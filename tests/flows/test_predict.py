@@ -292,6 +292,16 @@ def test_layers_are_left_out_and_the_coarse_ones_named_in_another_order(call: Ca
         assert file.descriptions == ("red", "nir08")
 
 
+def test_a_fill_value_that_no_tag_tells_is_unknown(call: Call) -> None:
+    values = call.place.fine[0].copy()
+    values[:, 3, 4] = -9999
+    code, _, log = call.with_fine(values).run()
+    assert code == 0, log
+    unknown = np.isnan(read(call.out)).all(0)
+    assert unknown[3, 4]
+    assert unknown.sum() == 1
+
+
 def test_one_reference_needs_no_days_from_a_method_that_asks_for_none(call: Call) -> None:
     undated = replace(call, after=(), target=call.target.rename(call.folder / "target.tif"))
     assert undated.run()[0] == 0

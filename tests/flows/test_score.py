@@ -104,6 +104,22 @@ def test_the_naive_baselines_stand_beside_on_the_same_pixels(call: Call) -> None
     assert linear["whole"]["rmse"] == pytest.approx(wanted, rel=1e-5)
 
 
+def test_what_one_image_does_not_know_is_left_out_of_all(call: Call) -> None:
+    values = call.place.fine[1].copy()
+    values[0, 30:, :20] = np.nan
+    other = call.folder / "other.tif"
+    write(other, values, call.place.fine_box, bands=call.place.bands)
+    found = call.json("--reference", other)
+    truth = read(call.truth)
+    truth[:, 20, 20] = truth[:, 30:, :20] = np.nan
+    assert found["pixels"] == 40 * 48 - 2 - 200
+    mine, theirs = found["images"][:2]
+    assert (mine["name"], theirs["name"]) == ("mine.tif", "other.tif")
+    assert theirs["whole"]["rmse"] < 1e-6
+    wanted = metrics.rmse(read(call.prediction), truth)
+    assert mine["whole"]["rmse"] == pytest.approx(wanted, rel=1e-5)
+
+
 def test_the_tables_hold_bands_means_and_what_they_stand_on(call: Call) -> None:
     code, out, log = call.run("--reference", call.truth)
     assert code == 0, log

@@ -154,6 +154,18 @@ def test_cells_lie_on_the_lattice_of_the_cubes_whatever_the_cut(tmp_path: Path) 
     assert (lattice.grid.fine.affine.c - 15) % 480 == 0
 
 
+def test_a_copy_that_reaches_beyond_the_fine_image_keeps_its_cells(tmp_path: Path) -> None:
+    place = make_place(rows=8, cols=9)
+    whole = box((64, 72), LEFT + 90.0, TOP - 60.0)  # off the lattice that would be taken else
+    part = whole[13:50, 10:60]
+    fine = write(tmp_path / "f.tif", place.fine[0][:, 13:50, 10:60], part, bands=place.bands)
+    copy = nearest(padded(place.coarse[1]), 8)
+    coarse = open_image(write(tmp_path / "c.tif", copy, whole, bands=place.bands))
+    lattice = make_lattice(open_image(fine), [coarse], None)
+    assert (lattice.top, lattice.left) == (13 % 8, 10 % 8)
+    assert cells_of(coarse, lattice) == pytest.approx(place.coarse[1][:, 1:7, 1:8])
+
+
 def test_a_hole_of_half_a_cell_is_a_hole_but_the_edge_of_the_image_is_none(tmp_path: Path) -> None:
     place = make_place(rows=4, cols=4)
     copy = nearest(padded(place.coarse[1]), 8)
