@@ -6,7 +6,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-from model.card import MethodCard
+from model.card import SERIES_HALO, MethodCard
 from pipeline.predict.image import ImageError, PlainImage, open_image
 from pipeline.predict.lattice import offset_in, pixel_ratio, same_grid
 
@@ -88,6 +88,11 @@ def open_inputs(asked: Asked, card: MethodCard) -> Inputs:
 
     ImageError or PredictError, with file, value and cure, where they do not.
     """
+    if card.name in SERIES_HALO:
+        raise PredictError(
+            f"{card.name} is made from all clear fine images of a season, and a prediction has one "
+            "or two; take --method linear, or make a cube of the season: daily30 catalog FOLDER OUT"
+        )
     pairs = [pair for pair in (asked.before, asked.after) if pair is not None]
     if not pairs:
         raise PredictError("give --before FINE COARSE, --after FINE COARSE, or both")

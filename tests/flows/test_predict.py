@@ -211,6 +211,10 @@ def _no_method(call: Call) -> Call:
     return replace(call, method="magic")
 
 
+def _of_a_series(call: Call) -> Call:
+    return replace(call, method="whittaker")
+
+
 def _no_checkpoint(call: Call) -> Call:
     return replace(call, method="sa-stf", more=("--checkpoint", str(call.folder)))
 
@@ -251,6 +255,7 @@ def replace_crs(where):
         (_no_tif, r"is no \.tif"),
         (_no_folder, "there is no folder"),
         (_no_method, "no method 'magic'"),
+        (_of_a_series, "whittaker is made from all clear fine images of a season"),
         (_no_checkpoint, "is not a checkpoint"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
