@@ -29,9 +29,11 @@ NETWORKS = ("sa-stf", "stfdiff")
 
 METHODS = (*NETWORKS, "guided", *CLASSICAL_HALO, *NAIVE, *SERIES_HALO)
 
-GUIDED_HALO = 64
-"""Fine pixels that ``guided`` wants to see around a tile: four cells of 480 m, beyond which a
-cell's weight at the tile is below a hundredth."""
+GUIDED = "guided:2"
+"""Identity of ``model.guided``, the method and the frame; to be raised with its constants."""
+GUIDED_HALO = 144
+"""Fine pixels that ``guided`` wants to see around a tile: nine cells of 480 m, three times the
+reach of its far scale, beyond which a cell's weight at the tile is about a hundredth."""
 
 FRAME_NAMES = ("reflectance", "plain", "normalised", "anomaly", "guided", "linear", "delta")
 SCHEDULE_NAMES = ("official", "rddm", "cosine")
@@ -125,7 +127,7 @@ def describe(
         )
     if method == "guided":
         return MethodCard(
-            name=method, bands=None, slots=False, halo=GUIDED_HALO, sigma=False, sha="guided:1"
+            name=method, bands=None, slots=False, halo=GUIDED_HALO, sigma=False, sha=GUIDED
         )
     if method not in NETWORKS:
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
@@ -147,6 +149,8 @@ def describe(
     said = ("method", "bands", "frame", "network", "sampling")
     computes = {key: card[key] for key in said if key in card}
     computes["slots"] = slots
+    if card["frame"] == "guided":
+        computes["frame"] = GUIDED
     calibration = calibration_of(folder, card, samples)
     sigma = samples > 1 or calibration is not None
     if sigma:
