@@ -36,6 +36,7 @@ from model.worlds.recipe import CoarseSensor, FineSensor
 from model.worlds.sensor import see_coarse
 from model.worlds.spectra import BANDS
 from model.worlds.textured import TexturedGround, of_bands
+from model.worlds.timeline import EVALUATION_SEEDS
 from model.worlds.world import World
 
 SIZE_PX = 192
@@ -98,6 +99,7 @@ def make(index: int, *, out: Path, seed: int, generator: str) -> None:
     folder = out / f"{generator}-{seed}-{index:05d}"
     if folder.exists():
         return
+    _check(seed)
     rng = np.random.default_rng([seed, index, GENERATORS[generator]])
     recipe = draw.recipe(rng, generator)
     world = World.make(recipe, (SIZE_PX, SIZE_PX), int(rng.integers(2**31)))
@@ -120,6 +122,7 @@ def make_textured(index: int, *, out: Path, seed: int, textures: Path) -> None:
     folder = out / f"textured-{seed}-{index:05d}"
     if folder.exists():
         return
+    _check(seed)
     rng = np.random.default_rng([seed, index, GENERATORS["textured"]])
     found = read_textures(textures)
     texture = found[rng.integers(len(found))]
@@ -163,6 +166,15 @@ def write(
     np.save(partial_folder / "coarse.npy", _packed(seen))
     (partial_folder / CARD).write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
     partial_folder.rename(folder)
+
+
+def _check(seed: int) -> None:
+    """Refuse a seed whose worlds no weights may see."""
+    if seed in EVALUATION_SEEDS:
+        raise ValueError(
+            f"worlds of the seeds {EVALUATION_SEEDS.start} to {EVALUATION_SEEDS.stop - 1} are for "
+            f"evaluation alone; take another seed than {seed}"
+        )
 
 
 def _packed(images: Array) -> NDArray[np.int16]:

@@ -1,0 +1,177 @@
+"""A simulated world through a season, for evaluation: what two sensors saw, and every day's truth.
+
+The fine sensor looks every ``EVERY`` days, through clouds; the coarse one daily, its clouds filled
+in time as the product fills them (``model.coarse_fill``).  The truth of each day is what a perfect
+fine sensor would have seen everywhere.
+
+Worlds with a seed of ``EVALUATION_SEEDS`` are for evaluation alone: a pool for training refuses
+these seeds (``model.training.pool``), and this module all others.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Self
+
+import numpy as np
+
+from model.block import COARSE_PAD, Array, Block, Bool, Series
+from model.coarse_fill import fill_coarse
+from model.worlds import draw
+from model.worlds.sensor import cloud_mask, see_coarse, see_fine
+from model.worlds.spectra import BANDS
+from model.worlds.world import World
+
+EVALUATION_SEEDS = range(100, 200)
+"""Seeds that no training may use, of either generator."""
+
+SIZE_PX = 192
+DAYS = 129
+EVERY = 8
+FILL_DAYS = 8
+"""How far a clouded coarse cell looks for a clear day, as by default in a region."""
+
+FIT = 0.9
+"""Least clear share of a fine image that is a reference; of the others the series has what is
+clear."""
+
+CLOUDLESS = 0.6
+CLEAR_SHARES = 0.2, 0.95
+"""Share of the images of either sensor without a cloud, and the clear shares of the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """Days are counted from the first of the season."""
+
+    generator: str
+    seed: int
+    ratio: int
+    """Fine pixels along one side of a coarse cell."""
+
+    truth: Array
+    """(time, band, y, x) reflectance of every day."""
+
+    coarse: Array
+    """(time, band, row, col) likewise, clouds filled where they could be, with ``COARSE_PAD`` cells
+    more on each side, repeated from the edge."""
+
+    coarse_filled: Bool
+    """(time, row, col) where they were."""
+
+    fine: Series
+    """What the fine sensor saw, NaN under cloud."""
+
+    @classmethod
+    def make(cls, generator: str, seed: int, *, size: int = SIZE_PX, days: int = DAYS) -> Self:
+        """Simulate it: a function of all its arguments.
+
+        ``size`` is cut to whole coarse cells.  Raises ValueError for a seed that training may use.
+        """
+        if seed not in EVALUATION_SEEDS:
+            raise ValueError(
+                f"seed {seed} may be that of a world for training; those of evaluation are "
+                f"{EVALUATION_SEEDS.start} to {EVALUATION_SEEDS.stop - 1}"
+            )
+        rng = np.random.default_rng([seed, draw.GENERATORS.index(generator)])
+        recipe = draw.recipe(rng, generator)
+        ratio = recipe.ratio
+        side = size // ratio * ratio
+        world = World.make(recipe, (side, side), int(rng.integers(2**31)))
+        truth = np.stack([world.reflectance(day) for day in range(days)])
+        cells = np.stack([see_coarse(image, recipe.coarse, ratio, rng) for image in truth])
+        cells = np.where(_clouds(rng, cells, 12)[:, None], np.float32(np.nan), cells)
+        filled, where = fill_coarse(cells, range(days), window=FILL_DAYS)
+        around = ((0, 0), *[(COARSE_PAD, COARSE_PAD)] * 2)
+        seen = range(0, days, EVERY)
+        images = np.stack([see_fine(truth[day], recipe.fine, rng) for day in seen])
+        images = np.where(_clouds(rng, images, 90)[:, None], np.float32(np.nan), images)
+        return cls(
+            generator=generator,
+            seed=seed,
+            ratio=ratio,
+            truth=truth,
+            coarse=np.pad(filled, ((0, 0), *around), mode="edge"),
+            coarse_filled=np.pad(where, around, mode="edge"),
+            fine=Series(days=tuple(seen), images=images),
+        )
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """In the order of every array's band axis."""
+        return BANDS
+
+    @property
+    def references(self) -> tuple[int, ...]:
+        """Days whose fine image is clear enough."""
+        share = self.fine.clear.mean((1, 2))
+        return tuple(day for day, one in zip(self.fine.days, share, strict=True) if one >= FIT)
+
+    def bracket(self, day: int, hidden: Collection[int] = ()) -> tuple[int, int] | None:
+        """The nearest references on both sides of a day that are not hidden; None if one lacks."""
+        left = [one for one in self.references if one not in hidden and one != day]
+        before, after = (
+            [one for one in left if one < day][-1:],
+            [one for one in left if one > day][:1],
+        )
+        return (before[0], after[0]) if before and after else None
+
+    def near(self, day: int, days: int) -> frozenset[int]:
+        """Days of the fine images up to ``days`` from a day."""
+        return frozenset(one for one in self.fine.days if abs(one - day) <= days)
+
+    def block(self, days: Sequence[int], hidden: Collection[int] = ()) -> Block:
+        """What a method is given for days that share a bracket, the ``hidden`` images nowhere.
+
+        Centre and spread are those of the images that are left.  Raises ValueError where the days
+        have no bracket in common.
+        """
+        pairs = {self.bracket(day, hidden) for day in days}
+        if len(pairs) != 1 or (pair := pairs.pop()) is None:
+            raise ValueError(f"the days {list(days)} share no bracket of references")
+        known = [day for day in self.fine.days if day not in hidden and day not in days]
+        images = {day: self.fine.images[self.fine.days.index(day)] for day in known}
+        pixels = np.concatenate([one.reshape(len(one), -1)[:, ::7] for one in images.values()], 1)
+        low, middle, high = np.nanpercentile(pixels, (25, 50, 75), 1)
+        before, after = pair
+        at = list(days)
+        return Block(
+            bands=self.bands,
+            fine_before=images[before],
+            fine_after=images[after],
+            coarse_before=self.coarse[before],
+            coarse_after=self.coarse[after],
+            coarse=self.coarse[at],
+            day_before=before,
+            day_after=after,
+            days=tuple(days),
+            ratio=self.ratio,
+            origin=(0, 0),
+            centre=middle.astype(np.float32),
+            spread=np.maximum(high - low, 0.01).astype(np.float32),
+            coarse_filled_before=self.coarse_filled[before],
+            coarse_filled_after=self.coarse_filled[after],
+            coarse_filled=self.coarse_filled[at],
+            series=Series.of(images.items()),
+        )
+
+    def runs(self) -> Iterator[Block]:
+        """Every day that has a bracket, in runs of consecutive days that share it.
+
+        A day with a fine image of its own is a run by itself, for it is fused without it.
+        """
+        days = range(len(self.truth))
+
+        def alike(day: int) -> tuple[tuple[int, int] | None, int | None]:
+            return self.bracket(day), day if day in self.fine.days else None
+
+        for (pair, _), run in groupby(days, key=alike):
+            if pair is not None:
+                yield self.block(list(run))
+
+
+def _clouds(rng: np.random.Generator, images: Array, size_px: float) -> Bool:
+    """(time, y, x) under cloud, for ``images`` (time, band, y, x)."""
+    time, _, y, x = images.shape
+    clear = np.where(rng.random(time) < CLOUDLESS, 1.0, rng.uniform(*CLEAR_SHARES, time))
+    return np.stack([cloud_mask(rng, (y, x), share, size_px) for share in clear])
