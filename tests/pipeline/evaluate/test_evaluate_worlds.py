@@ -1,0 +1,36 @@
+"""A simulated world as scenes: hidden by classes, and answered by the methods on the series."""
+
+from collections import Counter
+
+import numpy as np
+
+from model.fuser import load_fuser
+from pipeline.evaluate.choices import MethodChoice, WorldChoice, with_naive
+from pipeline.evaluate.worlds import WorldSource
+from pipeline.real_sets import HIDE_DAYS
+
+
+def test_scenes_hide_dates_by_class_and_every_method_answers_them() -> None:
+    source = WorldSource(WorldChoice(generator="other", seed=103))
+    scenes = {key: source.read(key) for key in source.keys}
+    groups = Counter(scene.group for scene in scenes.values())
+    assert list(groups) == [f"hide {hide} days" for hide in HIDE_DAYS]
+    assert [groups[f"hide {hide} days"] for hide in HIDE_DAYS] == sorted(
+        groups.values(), reverse=True
+    )
+    assert {scenes[key].group for key in source.timeline} == {"hide 0 days"}
+    for scene in list(scenes.values())[:: len(scenes) // 3]:
+        block, hide = scene.block, int(scene.group.split()[1])
+        assert block.series is not None
+        assert min(abs(day - block.days[0]) for day in block.series.days) > hide
+        for method in ("linear-series", "whittaker", "anomaly"):
+            fused = load_fuser(method).fuse(block).reflectance
+            assert np.sqrt(np.nanmean((fused - scene.truth) ** 2)) < 0.15
+            np.testing.assert_array_equal(np.isfinite(fused).all(1), block.known())
+
+
+def test_the_methods_on_the_series_are_in_every_table() -> None:
+    asked = (MethodChoice(method="whittaker", label="ours"),)
+    names = [one.method for one in with_naive(asked)]
+    assert names.count("whittaker") == 1
+    assert {"linear-series", "linear", "anomaly"} < set(names)
