@@ -12,7 +12,8 @@ from typer.core import TyperGroup
 from flows.arguments import Region, Workers
 from flows.evaluate_cli import evaluate
 from flows.look_cli import explain, export, mask, status
-from flows.predict_cli import predict, score
+from flows.predict_cli import predict
+from flows.score_cli import score
 from flows.sets_cli import sets
 from flows.sources_cli import sources
 from flows.weights_cli import ablate, weights

@@ -11,24 +11,18 @@ from pathlib import Path
 
 import numpy as np
 from rasterio.io import DatasetWriter
-from rasterio.windows import Window
 
-from model.block import COARSE_PAD, Block
 from model.card import MethodCard
 from model.fuser import load_fuser
 from pipeline import cog
 from pipeline import sigma as sigmas
-from pipeline.cf import SCALE, VALID_MAX, VALID_MIN, wavelength_nm
-from pipeline.cube import day_number
-from pipeline.grid import Tile
+from pipeline.cf import wavelength_nm
 from pipeline.job import Method
-from pipeline.predict.cells import cells_of
-from pipeline.predict.image import Float
+from pipeline.predict.blocks import Blocks
 from pipeline.predict.inputs import Asked, Inputs, PredictError, open_inputs
-from pipeline.predict.lattice import Lattice, make_lattice
+from pipeline.predict.lattice import Lattice
 from pipeline.predict.numbers import Numbers
 from pipeline.progress import Progress
-from pipeline.statistics import statistics_of
 from pipeline.version import software
 
 OnProgress = Callable[[Progress], None]
@@ -43,20 +37,6 @@ class Predicted:
     """Share of the pixels that have a value."""
 
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """Everything a tile is made from."""
-
-    inputs: Inputs
-    lattice: Lattice
-    cells: tuple[Float, Float, Float]
-    """Coarse images before, after and of the day, (band, row, col) with ``COARSE_PAD`` around."""
-
-    centre: Float
-    spread: Float
-    halo: int
 
 
 def predict(
@@ -76,22 +56,13 @@ def predict(
     OutputError, before anything is written, for what does not fit.
     """
     card = method.card()
-    sigma_path = out.with_name(f"{out.stem}.sigma{out.suffix}") if card.sigma else None
-    paths = (out,) if sigma_path is None else (out, sigma_path)
+    sigma_path = out.with_name(f"{out.stem}.sigma{out.suffix}")
+    paths = (out, sigma_path) if card.sigma else (out,)
     for path in paths:
         cog.check_free(path, overwrite=overwrite)
     inputs = open_inputs(asked, card)
     _check_names(inputs, paths)
-    lattice, cells = _coarse(inputs, asked.ratio)
-    centre, spread = _statistics(inputs)
-    work = _Work(
-        inputs=inputs,
-        lattice=lattice,
-        cells=cells,
-        centre=centre,
-        spread=spread,
-        halo=card.halo,
-    )
+    blocks = Blocks.of(inputs, ratio=asked.ratio, halo=card.halo)
     fuser = load_fuser(
         method.name,
         method.checkpoint,
@@ -101,8 +72,8 @@ def predict(
         samples=method.samples,
     )
     numbers, known = Numbers.like(inputs.fine), 0
-    tags = _tags(inputs, lattice, card)
-    tiles = lattice.grid.tiles
+    tags = _tags(inputs, blocks.lattice, card)
+    tiles = blocks.lattice.grid.tiles
     with ExitStack() as stack:
         main = stack.enter_context(
             cog.writing(
@@ -115,7 +86,7 @@ def predict(
         )
         _describe(main, inputs.bands, numbers.scales, numbers.offsets, tags)
         beside = None
-        if sigma_path is not None:
+        if card.sigma:
             beside = stack.enter_context(
                 cog.writing(
                     sigma_path, overviews="AVERAGE", dtype="uint16", nodata=0, **_profile(inputs)
@@ -126,7 +97,7 @@ def predict(
             _describe(beside, names, (sigmas.SCALE,) * many, (0.0,) * many, tags)
         for done, tile in enumerate(tiles):
             on_progress(Progress(stage="predict", done=done, total=len(tiles), tile=tile.index))
-            block, core, window = _block(work, tile)
+            block, core, window = blocks.block(tile)
             fused, sigma = fuser.fuse(block)
             values = fused[(0, slice(None), *core)]
             known += int(np.isfinite(values).all(0).sum())
@@ -134,9 +105,11 @@ def predict(
             if beside is not None and sigma is not None:
                 beside.write(sigmas.pack_sigma(sigma[(0, slice(None), *core)]), window=window)
         on_progress(Progress(stage="predict", done=len(tiles), total=len(tiles)))
+    if not card.sigma and overwrite:
+        sigma_path.unlink(missing_ok=True)  # it was of the image that is replaced
     height, width = inputs.fine.shape
     return Predicted(
-        paths=paths, known=known / (height * width), notes=(*inputs.notes, lattice.found)
+        paths=paths, known=known / (height * width), notes=(*inputs.notes, blocks.lattice.found)
     )
 
 
@@ -145,79 +118,6 @@ def _check_names(inputs: Inputs, paths: tuple[Path, ...]) -> None:
     taken = {image.path.resolve() for image in used}
     if clash := [path for path in paths if path.resolve() in taken]:
         raise PredictError(f"{clash[0]} is one of the inputs; give --out another name")
-
-
-def _coarse(inputs: Inputs, ratio: int | None) -> tuple[Lattice, tuple[Float, Float, Float]]:
-    before, after = inputs.before.coarse, inputs.after.coarse
-    lattice = make_lattice(inputs.fine, (inputs.target, before, after), ratio)
-    first = cells_of(before, lattice)
-    last = first if after is before else cells_of(after, lattice)
-    pad = (COARSE_PAD, COARSE_PAD)
-    padded = [
-        np.pad(one, ((0, 0), pad, pad), mode="edge")
-        for one in (first, last, cells_of(inputs.target, lattice))
-    ]
-    return lattice, (padded[0], padded[1], padded[2])
-
-
-def _statistics(inputs: Inputs) -> tuple[Float, Float]:
-    """Median and interquartile range of the references, as ``pipeline.statistics`` has them."""
-    counts = np.zeros((len(inputs.bands), VALID_MAX - VALID_MIN + 1), np.int64)
-    for pair in inputs.references:
-        for strip in pair.fine.strips(512):
-            pixels = strip[:, np.isfinite(strip).all(0)]
-            for row, values in zip(counts, pixels, strict=True):
-                dn = np.rint(values / SCALE).astype(np.intp) - VALID_MIN
-                row += np.bincount(dn, minlength=row.size)
-    if not counts.any():
-        raise PredictError(
-            f"no pixel is known in all bands of {inputs.fine.path}; is its nodata "
-            f"({inputs.fine.nodata}) right?"
-        )
-    return statistics_of(counts)
-
-
-def _block(work: _Work, tile: Tile) -> tuple[Block, tuple[slice, slice], Window]:
-    """A tile with its halo; where of it the image's part is; and that part in the file."""
-    inputs, lattice, grid = work.inputs, work.lattice, work.lattice.grid
-    y, x = grid.block(tile, work.halo)
-    rows, cols = grid.coarse_window(y, x)
-    around = (
-        slice(None),
-        slice(rows.start, rows.stop + 2 * COARSE_PAD),
-        slice(cols.start, cols.stop + 2 * COARSE_PAD),
-    )
-    before, after, coarse = (cells[around] for cells in work.cells)
-    at = lattice.window(y, x)
-    first = inputs.before.fine.read(*at)
-    last = first if inputs.after is inputs.before else inputs.after.fine.read(*at)
-    # The part of the tile that is in the image: cells may reach beyond it.
-    inner = [
-        slice(max(side.start, 0), min(side.stop, length))
-        for side, length in zip(lattice.window(tile.y, tile.x), inputs.fine.shape, strict=True)
-    ]
-    core = tuple(
-        slice(part.start - whole.start, part.stop - whole.start)
-        for part, whole in zip(inner, at, strict=True)
-    )
-    block = Block(
-        bands=inputs.bands,
-        fine_before=first,
-        fine_after=last,
-        coarse_before=before,
-        coarse_after=after,
-        coarse=coarse[None],
-        day_before=day_number(inputs.before.day),
-        day_after=day_number(inputs.after.day),
-        days=(day_number(inputs.day),),
-        ratio=grid.ratio,
-        origin=grid.origin(y.start, x.start),
-        centre=work.centre,
-        spread=work.spread,
-        core=(core[0], core[1]),
-    )
-    height, width = (part.stop - part.start for part in inner)
-    return block, (core[0], core[1]), Window(inner[1].start, inner[0].start, width, height)
 
 
 def _profile(inputs: Inputs) -> dict[str, object]:

@@ -63,6 +63,9 @@ def test_a_network_predicts_the_same_with_its_sigma_beside(tmp_path: Path) -> No
     np.testing.assert_allclose(read(done.paths[1]), sigma[0], rtol=0.02, atol=1e-4)
     with rasterio.open(done.paths[1]) as file:
         assert file.descriptions == tuple(f"sigma_{band}" for band in SIX)
+    # An image without sigma does not keep that of the one it replaces.
+    predict(place.write(tmp_path), Method(name="mean"), done.paths[0], overwrite=True)
+    assert not done.paths[1].exists()
 
 
 def test_the_numbers_are_those_of_the_cube_of_the_same_images(tmp_path: Path) -> None:
