@@ -231,8 +231,9 @@ def validate(
     What was answered before, here or within a run, is not computed again.
     """
     from flows.config import region_job
-    from flows.show import progress, table
+    from flows.show import lines, progress, table
     from pipeline.executor import executor
+    from pipeline.validate.report import write_report
     from pipeline.validate.stage import refuse_nothing
     from pipeline.validate.stage import validate as score
     from pipeline.validate.table import shown
@@ -254,6 +255,7 @@ def validate(
         )
     refuse_nothing(job, found, hidden)
     table(out, [shown(row) for row in found.rows])
+    lines(log, (f"report: {write_report(found, job.cube)}",))
     raise typer.Exit(SOME_FAILED if found.errors else DONE)
 
 

@@ -177,6 +177,11 @@ class RegionConfig(_Section):
 
     seed: int = Field(default=0, ge=0)
 
+    validation: Literal["none", "sample", "all"] = "sample"
+    """Fine dates that every run hides, fuses blind and scores: some dates and tiles of each class
+    of hidden days, all of them, or none.  The scores stand in the cube, and in a report beside
+    it; no image is used for what it scores."""
+
     institution: str = Field(default="not stated", min_length=1)
     """Who makes the cube, for its readers."""
 
@@ -266,6 +271,7 @@ class RegionConfig(_Section):
             brdf=self.brdf,
             calibrate=self.calibrate,
             coregister=self.coregister,
+            validation=self.validation,
             institution=self.institution,
             license=self.license,
             cube=base / (self.cube or f"{self.name}.zarr"),

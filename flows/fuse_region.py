@@ -6,7 +6,14 @@ from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.config import region_job
-from flows.tasks import find_images, fuse_group, plan_days, publish_cube, read_images
+from flows.tasks import (
+    find_images,
+    fuse_group,
+    plan_days,
+    publish_cube,
+    read_images,
+    validate_methods,
+)
 from pipeline.executor import executor
 from pipeline.progress import FuseSummary
 from pipeline.run import locked
@@ -44,6 +51,7 @@ def fuse_region(run: FuseRegion) -> str:
         with executor(run.workers) as ex:
             cluster = ex.scheduler_address or "synchronous"
             ingested = read_images(run.region, cluster)
+            validate_methods(run.region, cluster)
             path, count = plan_days(run.region)
             fused = FuseSummary()
             # At least one group: it also writes down the gaps of a plan without tasks.

@@ -159,6 +159,8 @@ def markdown(summary: "RunSummary") -> str:
         *((f"share of time, {name}", f"{share:.0%}") for name, share in summary.shares.items()),
     ]
     text = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows)]
+    if summary.validated is not None:
+        text += ["", *summary.validated.markdown()]
     if summary.errors:
         text += ["", f"{len(summary.errors)} errors:", *(f"- {line}" for line in summary.errors)]
     return "\n".join(text)

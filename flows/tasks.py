@@ -21,7 +21,7 @@ from flows.show import markdown
 from pipeline.executor import executor
 from pipeline.plan import Plan
 from pipeline.progress import FuseSummary, IngestSummary, RunSummary
-from pipeline.run import fuse, ingest, plan, prepare, publish
+from pipeline.run import fuse, ingest, plan, prepare, publish, validate
 
 NOT_THE_NETWORK = (FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError)
 
@@ -71,6 +71,13 @@ def read_images(region: str, scheduler: str) -> IngestSummary:
     """Read, mask and regrid the images that are not in the input cubes yet."""
     with executor(scheduler=scheduler) as ex:
         return ingest(region_job(Path(region)), ex)
+
+
+@task(retries=1, retry_delay_seconds=5, **IDEMPOTENT)
+def validate_methods(region: str, scheduler: str) -> None:
+    """Hide fine dates, fuse them blind, and keep the scores; those of earlier runs are kept."""
+    with executor(scheduler=scheduler) as ex:
+        validate(region_job(Path(region)), ex)
 
 
 @task(**IDEMPOTENT)

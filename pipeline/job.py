@@ -141,6 +141,9 @@ class Job:
     """What is done about coarse images that lie beside the fine ones: ``flag`` what is made from
     a reference whose coarse image does, or ``shift`` all of them back."""
 
+    validation: Literal["none", "sample", "all"] = "sample"
+    """How many fine dates a run hides and fuses blind, to tell how good it is."""
+
     institution: str = "not stated"
     license: str = "other"
     """Who makes the cube and what others may do with it (an SPDX identifier), for its readers."""
@@ -219,6 +222,7 @@ class Job:
             "brdf": self.brdf,
             "calibrate": self.calibrate,
             "coregister": self.coregister,
+            "validation": self.validation,
             "institution": self.institution,
             "license": self.license,
             "cube": str(self.cube),
@@ -245,6 +249,7 @@ class Job:
             brdf=known["brdf"],
             calibrate=known["calibrate"],
             coregister=known["coregister"],
+            validation=known["validation"],
             institution=known["institution"],
             license=known["license"],
             cube=Path(known["cube"]),

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pipeline.fuse import FuseReport
 from pipeline.ingest import IngestReport
+from pipeline.validate.result import Validation
 
 Stage = Literal[
     "search",
@@ -146,6 +147,9 @@ class RunSummary:
     notes: tuple[str, ...] = ()
     """Which catalogues the images are from, which items were left out, and which changed."""
 
+    validated: Validation | None = None
+    """How good the methods are on dates that were held out."""
+
     ingested: IngestSummary = field(default_factory=IngestSummary)
     fused: FuseSummary = field(default_factory=FuseSummary)
 
@@ -168,7 +172,8 @@ class RunSummary:
     @property
     def errors(self) -> tuple[str, ...]:
         """Everything that failed in this run, one line each."""
-        return self.ingested.errors + self.fused.errors
+        blind = () if self.validated is None else self.validated.errors
+        return self.ingested.errors + blind + self.fused.errors
 
     @property
     def ok(self) -> bool:
@@ -205,6 +210,8 @@ class RunSummary:
         ]
         if len(self.notes) > MOST_NOTES:
             lines.append(f"and {len(self.notes) - MOST_NOTES} more in items.json beside the cube")
+        if self.validated is not None:
+            lines += self.validated.lines()
         if self.fused.tile_days:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
             lines.append(

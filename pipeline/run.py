@@ -3,6 +3,7 @@
     with locked(job), executor(workers=2) as ex:
         prepare(job)
         ingested = ingest(job, ex)
+        validate(job, ex)
         fused = fuse(plan(job), ex)
         publish(job, ingested, fused)
 
@@ -50,6 +51,9 @@ from pipeline.progress import (
 from pipeline.provenance import provenance, sensor_lines
 from pipeline.read import forget_files
 from pipeline.store import CubeError, read_attrs, read_tables, update_attrs, write_tables
+from pipeline.validate.report import write_report
+from pipeline.validate.result import ATTRIBUTE, Validation, forget
+from pipeline.validate.stage import validate as hold_out
 
 __all__ = [
     "Executor",
@@ -65,6 +69,7 @@ __all__ = [
     "prepare",
     "publish",
     "run_job",
+    "validate",
 ]
 
 
@@ -93,6 +98,7 @@ def run_job(
     with locked(job), executor(workers, scheduler, device) as ex:
         prepare(job, refresh=refresh, on_progress=on_progress)
         ingested = ingest(job, ex, on_progress)
+        validate(job, ex, on_progress)
         _tell(on_progress, "plan", 0, 1)
         planned = plan(job)
         _tell(on_progress, "plan", 1, 1)
@@ -146,6 +152,17 @@ def _compare_sensors(job: Job, inputs: Inputs, ex: Executor) -> IngestSummary:
     )
 
 
+def validate(job: Job, ex: Executor, on_progress: OnProgress | None = None) -> None:
+    """Hold fine dates out, as many as the job asks for, and keep their scores beside the cube.
+
+    What was scored in a run before is not fused again; ``publish`` puts the scores into the cube.
+    """
+    if job.validation == "none":
+        forget(job.inputs)
+        return
+    hold_out(job, ex, extent=job.validation, on_progress=on_progress).write(job.inputs)
+
+
 def plan(job: Job) -> Plan:
     """What is left to fuse, also written to ``plan.json``, where tasks find their recipe."""
     made = make_plan(job)
@@ -189,12 +206,17 @@ def publish(
     job: Job, ingested: IngestSummary | None = None, fused: FuseSummary | None = None
 ) -> RunSummary:
     """Write down what the cube was made from, in it and as STAC beside it, and sum up the run."""
-    update_attrs(job.cube, provenance(job, read_attrs(job.cube)))
+    validated = Validation.read(job.inputs)
+    told = {} if validated is None else {ATTRIBUTE: validated.to_dict()}
+    update_attrs(job.cube, provenance(job, read_attrs(job.cube)) | told)
     write_collection(job.cube)
+    if validated is not None:
+        write_report(validated, job.cube)
     inputs = open_inputs(job.inputs)
     summary = _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
     there = expected.lines(inputs, job.end)
-    return replace(summary, notes=(*there, *inputs.fine.notes, *inputs.coarse.notes))
+    notes = (*there, *inputs.fine.notes, *inputs.coarse.notes)
+    return replace(summary, notes=notes, validated=validated)
 
 
 def cube_status(cube: Path) -> RunSummary:
@@ -206,7 +228,7 @@ def _summary(cube: Path, ingested: IngestSummary, fused: FuseSummary) -> RunSumm
     tables = read_tables(cube)
     if "status" not in tables.arrays:
         raise CubeError(f"{cube} is no fused cube: it has no status; give the path of one")
-    status = tables.arrays["status"]
+    status, attrs = tables.arrays["status"], read_attrs(cube)
     values, counts = np.unique(status, return_counts=True)
     return RunSummary(
         cube=cube,
@@ -218,7 +240,8 @@ def _summary(cube: Path, ingested: IngestSummary, fused: FuseSummary) -> RunSumm
             Status(value).name.lower(): count
             for value, count in zip(values.tolist(), counts.tolist(), strict=True)
         },
-        sensors=sensor_lines(read_attrs(cube)),
+        sensors=sensor_lines(attrs),
+        validated=Validation.from_dict(attrs[ATTRIBUTE]) if ATTRIBUTE in attrs else None,
         ingested=ingested,
         fused=fused,
     )

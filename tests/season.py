@@ -46,6 +46,7 @@ class Season:
             "rules": PairRules(min_clear=0.5, max_span_days=16),
             "method": Method(name="anomaly", checkpoint=None),
             "coarse_fill_days": 2,
+            "validation": "none",
             "cube": self.folder.parent / f"{self.folder.name}-cube" / "season.zarr",
         }
         return Job(**(asked | changes))

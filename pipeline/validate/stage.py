@@ -1,8 +1,6 @@
 """Validate a region: hold dates out, have them fused blind, and put the scores in rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
 
 from pipeline.executor import Executor
 from pipeline.job import Job, JobError
@@ -11,29 +9,14 @@ from pipeline.recipe import check_bands
 from pipeline.validate.answers import Answers
 from pipeline.validate.held_out import Asked, answer, asked
 from pipeline.validate.hide import HIDE_DAYS, Region
+from pipeline.validate.result import Validation
 from pipeline.validate.seen import Seen, seen_by
-from pipeline.validate.table import FLOOR, Answered, Row, rows
+from pipeline.validate.table import FLOOR, Answered, rows
 from pipeline.validate.targets import Extent, Target, targets
+from pipeline.version import software
 
 BASELINES = ("linear", FLOOR, "linear-series", "whittaker")
 """Beside every method, asked for or not: what needs no learning, and is to be beaten."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
-    """How good the methods are on a region."""
-
-    rows: tuple[Row, ...]
-    errors: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able, for the attributes of the cube."""
-        return {"rows": [row.to_dict() for row in self.rows]}
-
-    @classmethod
-    def from_dict(cls, known: Mapping[str, Any]) -> Self:
-        """What ``to_dict`` wrote."""
-        return cls(rows=tuple(Row.from_dict(row) for row in known["rows"]))
 
 
 def validate(
@@ -58,7 +41,14 @@ def validate(
     held_out = targets(region, hide_days=hide_days, extent=extent)
     found, errors = answered(region, wanted, held_out, ex, on_progress)
     words = {one.name: seen_by(job, one.method).weights for one in wanted}
-    return Validation(rows=tuple(rows(found, words)), errors=tuple(errors))
+    return Validation(
+        rows=tuple(rows(found, words)),
+        extent=extent,
+        method=job.method.name,
+        until=max(region.survey.fine_days).isoformat(),
+        software=software(),
+        errors=tuple(errors),
+    )
 
 
 def answered(

@@ -126,6 +126,7 @@ def test_no_task_stores_or_caches_its_results() -> None:
     for task in (
         tasks.find_images,
         tasks.read_images,
+        tasks.validate_methods,
         tasks.plan_days,
         tasks.fuse_group,
         tasks.publish_cube,

@@ -9,19 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from model.card import CARD, CLASSICAL_HALO
 from pipeline.executor import executor
 from pipeline.job import Job, JobError, Method, PairRules
 from pipeline.progress import Progress
-from pipeline.run import ingest, locked, prepare
+from pipeline.run import cube_status, ingest, locked, prepare, run_job
+from pipeline.store import read_attrs
 from pipeline.survey import NotIngestedError
 from pipeline.validate import Moments, hide
 from pipeline.validate.answers import FILE, Answers
 from pipeline.validate.held_out import asked
 from pipeline.validate.hide import HIDE_DAYS, LeakError, Region
+from pipeline.validate.result import ATTRIBUTE, Validation
 from pipeline.validate.seen import ADAPTED, IN_SITE, ZERO_SHOT, seen_by
-from pipeline.validate.stage import BASELINES, Validation, answered, refuse_nothing, validate
+from pipeline.validate.stage import BASELINES, answered, refuse_nothing, validate
 from pipeline.validate.table import Answered
 from pipeline.validate.targets import SAMPLE_DATES, SAMPLE_TILES, targets
 from tests.season import Season, make_season, write_image
@@ -345,3 +348,48 @@ def test_a_card_tells_which_dates_its_weights_know_of_a_region(
     seen = seen_by(season.job(), Method(name="sa-stf", checkpoint=str(folder)))
     assert (seen.weights, seen.dates) == (word, known)
     assert seen_by(season.job(), Method(name="anomaly")).weights == ""
+
+
+def test_a_run_tells_how_good_it_is_in_the_cube_and_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.validate.sums.BLOCK_M", 120.0)
+    season = make_season(tmp_path / "files", days=33, every=4)
+    job = season.job(validation="sample", start=day(8), end=day(20))
+    told: list[Progress] = []
+    summary = run_job(job, scheduler="synchronous", on_progress=told.append)
+
+    stages = list(dict.fromkeys(one.stage for one in told))
+    assert stages == ["search", "ingest", "validate", "plan", "fuse", "publish"]
+    assert summary.ok, summary.errors
+    known = read_attrs(job.cube)[ATTRIBUTE]
+    rows = {(row["hide_days"], row["method"]) for row in known["rows"]}
+    assert {(hidden, method) for hidden in (0, 8) for method in BASELINES} <= rows
+    assert (known["extent"], known["method"], known["until"]) == ("sample", "anomaly", f"{day(32)}")
+    (line,) = [line for line in cube_status(job.cube).lines() if "own date hidden, " in line]
+    assert line in summary.lines()
+    assert all(name in line for name in BASELINES)
+    report = job.cube.with_suffix(".validation.md").read_text()
+    assert "| linear |" in report
+    picture = imread(job.cube.with_suffix(".validation.png"))
+    assert picture.shape[1] > 1000
+    assert len(np.unique(picture.reshape(-1, picture.shape[-1]), axis=0)) > 50
+
+    told.clear()
+    run_job(job, scheduler="synchronous", on_progress=told.append)
+    assert not [one for one in told if one.stage in ("validate", "fuse")]
+    assert read_attrs(job.cube)[ATTRIBUTE] == known
+
+
+def test_what_fails_in_a_validation_is_told_and_the_days_are_fused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    season = make_season(tmp_path / "files", days=17, every=4)
+    job = season.job(validation="all")
+    monkeypatch.setattr("pipeline.validate.held_out.blind_images", lambda *_: 1 / 0)
+    summary = run_job(job, scheduler="synchronous")
+
+    assert not summary.ok
+    assert summary.fused.tile_days
+    assert "held-out 2023-05-" in summary.errors[0]
+    assert "ZeroDivisionError" in summary.errors[0]

@@ -1,0 +1,84 @@
+"""The scores of held-out dates over the days that were hidden around them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # no screen is needed, and none is looked for
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from pipeline.validate.result import Validation
+from pipeline.validate.table import FLOOR, Row
+
+PANELS = (
+    ("rmse", "RMSE, all pixels"),
+    ("changed", "RMSE, changed pixels"),
+    ("bias", "bias (fused - seen)"),
+    ("edge", "edges (below 0: too smooth)"),
+)
+
+
+def draw(found: Validation, out: Path) -> Path:
+    """Write ``out`` (PNG): four scores of each method by class, and return it.
+
+    The region's own method has a black edge.  The black line on a bar of ``RMSE, all pixels`` is
+    the 95 % interval of the difference to ``anomaly``, laid around that method's RMSE: where it
+    does not reach the height of ``anomaly``, the two differ beyond chance.
+    """
+    methods = list(dict.fromkeys(row.method for row in found.rows))
+    classes = sorted({row.hide_days for row in found.rows})
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 3.9), layout="constrained")
+    for place, (axis, (name, title)) in enumerate(zip(axes, PANELS, strict=True)):
+        for number, method in enumerate(methods):
+            rows = [row for row in found.rows if row.method == method]
+            _bars(axis, rows, classes, name, number, len(methods), own=method == found.method)
+        axis.set_title(title, fontsize=10)
+        axis.set_xticks(range(len(classes)), [_tick(found.rows, one) for one in classes])
+        axis.set_xlabel("days hidden around the date")
+        axis.grid(axis="y", alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+        if name in ("bias", "edge"):
+            axis.axhline(0, color="0.4", lw=0.8)
+        if not place:
+            axis.set_ylabel("reflectance")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=90)
+    plt.close(figure)
+    return out
+
+
+def _bars(
+    axis: Axes,
+    rows: Sequence[Row],
+    classes: Sequence[int],
+    name: str,
+    number: int,
+    methods: int,
+    *,
+    own: bool,
+) -> None:
+    width = 0.84 / methods
+    x = np.array([classes.index(row.hide_days) for row in rows]) + width * (number - methods / 2)
+    heights = [getattr(row, name) for row in rows]
+    edge = "black" if own else "none"
+    color = f"C{number % 10}"
+    axis.bar(
+        x + width / 2, heights, 0.92 * width, color=color, edgecolor=edge, label=rows[0].method
+    )
+    if name != "rmse" or rows[0].method == FLOOR:
+        return
+    known = [(at, row) for at, row in zip(x, rows, strict=True) if row.gain is not None]
+    for at, row in known:
+        assert row.gain is not None
+        ends = [row.rmse - row.gain.value + end for end in (row.gain.low, row.gain.high)]
+        axis.plot([at + width / 2] * 2, ends, lw=1.4, color="black")
+
+
+def _tick(rows: Sequence[Row], hidden: int) -> str:
+    dates = next(row.dates for row in rows if row.hide_days == hidden)
+    return f"{hidden}\n{dates} dates"

@@ -1,0 +1,84 @@
+"""The report of a validation: ``NAME.validation.md`` and its picture beside the cube."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from pipeline.evaluate.document import Cell, Document, Element, Heading, Paragraph, Picture, Table
+from pipeline.evaluate.markdown import markdown
+from pipeline.validate.plot import draw
+from pipeline.validate.result import Validation, class_name
+from pipeline.validate.table import FLOOR, Row
+
+COLUMNS = ("rmse", "changed", "cc", "bias", "edge", "lbp", "coverage")
+
+
+def report_path(cube: Path) -> Path:
+    """Where the report of a cube lies."""
+    return cube.with_suffix(".validation.md")
+
+
+def write_report(found: Validation, cube: Path) -> Path:
+    """Write report and picture; the report's path."""
+    path = report_path(cube)
+    picture = draw(found, path.with_suffix(".png")) if found.rows else None
+    blocks = tuple(_blocks(found, picture))
+    text = markdown(Document(title=f"How good {cube.stem} is", blocks=blocks))
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def tables(found: Validation) -> Iterator[Table]:
+    """A table a class of hidden days, the best of each column marked."""
+    for hidden, group in groupby(found.rows, key=lambda row: row.hide_days):
+        rows = list(group)
+        best = {name: _best(rows, name) for name in COLUMNS if name != "coverage"}
+        yield Table(
+            head=("method", "weights", *COLUMNS, f"- {FLOOR}"),
+            rows=tuple(_cells(row, best) for row in rows),
+            texts=2,
+            caption=f"{class_name(hidden)}: {rows[0].dates} dates on {rows[0].tiles} tiles, "
+            f"{rows[0].pixels:,} pixels; the nearer reference is {rows[0].gap_days:g} days away "
+            "(median)",
+        )
+
+
+def _blocks(found: Validation, picture: Path | None) -> Iterator[Element]:
+    yield Paragraph(
+        text="Real fine dates were hidden, with all fine images within so many days of them, "
+        f"fused blind, and compared with what was seen ({found.extent} of the dates; images up "
+        f"to {found.until}; {found.software}). Reflectance, means of the bands. `changed`: RMSE "
+        "where the truth is not what time alone predicts. `edge`, `lbp`: below 0 the fusion is "
+        f"smoother than the truth. `- {FLOOR}`: RMSE less that of `{FLOOR}`, 95 % interval."
+    )
+    if picture is not None:
+        yield Picture(path=Path(picture.name), caption="Scores by the days that were hidden")
+    yield Heading(text="Scores", level=2)
+    yield from tables(found)
+    if not found.rows:
+        yield Paragraph(text="No fine date has clear references on both sides of it.")
+
+
+def _best(rows: list[Row], name: str) -> float:
+    values = [getattr(row, name) for row in rows]
+    known = [value for value in values if value == value]
+    if name == "cc":
+        return max(known, default=float("nan"))
+    return min(known, key=abs, default=float("nan"))
+
+
+def _cells(row: Row, best: dict[str, float]) -> tuple[Cell, ...]:
+    gain = f"[{row.gain.low:+.4f}, {row.gain.high:+.4f}]" if row.gain else ""
+    scores = (
+        Cell(text=_number(name, getattr(row, name)), best=getattr(row, name) == best.get(name))
+        for name in COLUMNS
+    )
+    return (Cell(text=row.method), Cell(text=row.weights), *scores, Cell(text=gain))
+
+
+def _number(name: str, value: float) -> str:
+    if value != value:
+        return ""
+    if name in ("edge", "lbp"):
+        return f"{value:+.3f}"
+    return f"{value:+.4f}" if name == "bias" else f"{value:.4f}"

@@ -1,0 +1,108 @@
+"""What a validation came to: in a file beside the cube, in its attributes, in lines for people."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.recipe import write_json
+from pipeline.validate.table import FLOOR, Row
+
+FILE = "validation.json"
+ATTRIBUTE = "daily30_validation"
+"""Of the cube."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """How good the methods are on a region."""
+
+    rows: tuple[Row, ...]
+
+    extent: str
+    """How many of its dates and tiles were held out: ``sample`` or ``all``."""
+
+    method: str
+    """The region's own."""
+
+    until: str
+    """Day of the newest fine image that was known."""
+
+    software: str
+    errors: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, for the attributes of the cube; what failed is no part of it."""
+        return {
+            "rows": [row.to_dict() for row in self.rows],
+            "extent": self.extent,
+            "method": self.method,
+            "until": self.until,
+            "software": self.software,
+        }
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Self:
+        """What ``to_dict`` wrote."""
+        rows = tuple(Row.from_dict(row) for row in known["rows"])
+        return cls(**{**known, "rows": rows, "errors": tuple(known.get("errors", ()))})
+
+    def write(self, inputs: Path) -> None:
+        """Into the folder of the inputs, in place of the one before."""
+        write_json(inputs / FILE, {**self.to_dict(), "errors": list(self.errors)})
+
+    @classmethod
+    def read(cls, inputs: Path) -> Self | None:
+        """The last one written there; None where there is none."""
+        path = inputs / FILE
+        return cls.from_dict(json.loads(path.read_text())) if path.exists() else None
+
+    def markdown(self) -> list[str]:
+        """The scores as one short table; the report beside the cube has more."""
+        if not self.rows:
+            return self.lines()
+        head = ("hidden", "method", "dates", "RMSE", "changed", "bias", "edge")
+        return [
+            f"Held-out fine dates ({self.extent}), reflectance:",
+            "",
+            f"| {' | '.join(head)} | - {FLOOR} |",
+            "|---|---|" + "--:|" * (len(head) - 1),
+            *(
+                f"| {row.hide_days} days | {row.method} | {row.dates} | {row.rmse:.4f} | "
+                f"{row.changed:.4f} | {row.bias:+.4f} | {row.edge:+.3f} | "
+                + (f"{row.gain.low:+.4f} to {row.gain.high:+.4f} |" if row.gain else "|")
+                for row in self.rows
+            ),
+        ]
+
+    def lines(self) -> list[str]:
+        """For people: the methods of each class by their RMSE, the region's own with its gain."""
+        if not self.rows:
+            return ["held out: no fine date has clear references on both sides of it"]
+        told = [f"held-out fine dates ({self.extent}), RMSE of reflectance:"]
+        for hidden, group in groupby(self.rows, key=lambda row: row.hide_days):
+            of_class = sorted(group, key=lambda row: row.rmse)
+            told.append(
+                f"  {class_name(hidden)}, {of_class[0].dates} dates: "
+                + ", ".join(f"{row.method} {row.rmse:.4f}" for row in of_class)
+                + "".join(map(_gain, (row for row in of_class if row.method == self.method)))
+            )
+        return told
+
+
+def forget(inputs: Path) -> None:
+    """No validation any more."""
+    (inputs / FILE).unlink(missing_ok=True)
+
+
+def class_name(hide_days: int) -> str:
+    """A class of hidden days in words."""
+    return f"{hide_days} days around hidden" if hide_days else "own date hidden"
+
+
+def _gain(row: Row) -> str:
+    if row.gain is None or row.method == FLOOR:
+        return ""
+    return f"; {row.method} - {FLOOR} [{row.gain.low:+.4f}, {row.gain.high:+.4f}]"
