@@ -338,13 +338,15 @@ app.command()(evaluate)
 def _ingested_plan(job: "Job", workers: int | None) -> Any:
     from flows.show import progress
     from pipeline.executor import executor
-    from pipeline.run import ingest, locked, prepare
+    from pipeline.run import ingest, locked, prepare, validate
     from pipeline.run import plan as make_plan
 
     with locked(job), progress(log) as on_progress:
         prepare(job, on_progress=on_progress)
         with executor(workers) as ex:
             ingest(job, ex, on_progress)
+            if job.method.among:  # the plan depends on what is picked
+                validate(job, ex, on_progress)
         return make_plan(job)
 
 

@@ -129,8 +129,9 @@ class RegionConfig(_Section):
     cube: str | None = None
     """Where the daily cube goes, a ``.zarr`` folder; default ``<name>.zarr``."""
 
-    method: str = "sa-stf"
-    """"sa-stf", or another of ``model.card.METHODS``: "stfdiff", published, or naive."""
+    method: Names = ("sa-stf",)
+    """"sa-stf", or another of ``model.card.METHODS``: "stfdiff", published, or naive.  "auto", or
+    a list of methods: of each class of gaps the one that does best on held-out dates."""
 
     checkpoint: str = "default"
     """"default" (the weights that come with daily30, of sa-stf) or a checkpoint folder."""
@@ -235,7 +236,7 @@ class RegionConfig(_Section):
 
         Raises ValueError where grid, method or rules cannot be (the message names the cure).
         """
-        from pipeline.job import Job, Method, PairRules, Source
+        from pipeline.job import AUTO, CANDIDATES, Job, Method, PairRules, Source
 
         base = base.resolve()
 
@@ -247,6 +248,7 @@ class RegionConfig(_Section):
 
         place = self._place(base)
         default = self.checkpoint == "default"
+        among = CANDIDATES if self.method == (AUTO,) else self.method[1:] and self.method
         return Job(
             name=self.name,
             grid=self._grid(place.bbox),
@@ -257,7 +259,8 @@ class RegionConfig(_Section):
             coarse=source(self.coarse),
             rules=PairRules(**self.pairs.model_dump()),
             method=Method(
-                name=self.method,
+                name=AUTO if among else self.method[0],
+                among=among,
                 checkpoint="default" if default else str(base / self.checkpoint),
                 steps=self.steps,
                 seed=self.seed,

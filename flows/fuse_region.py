@@ -51,7 +51,7 @@ def fuse_region(run: FuseRegion) -> str:
         with executor(run.workers) as ex:
             cluster = ex.scheduler_address or "synchronous"
             ingested = read_images(run.region, cluster)
-            validate_methods(run.region, cluster)
+            validate_methods(run.region, cluster, run.refresh)
             path, count = plan_days(run.region)
             fused = FuseSummary()
             # At least one group: it also writes down the gaps of a plan without tasks.

@@ -74,10 +74,10 @@ def read_images(region: str, scheduler: str) -> IngestSummary:
 
 
 @task(retries=1, retry_delay_seconds=5, **IDEMPOTENT)
-def validate_methods(region: str, scheduler: str) -> None:
+def validate_methods(region: str, scheduler: str, refresh: bool) -> None:
     """Hide fine dates, fuse them blind, and keep the scores; those of earlier runs are kept."""
     with executor(scheduler=scheduler) as ex:
-        validate(region_job(Path(region)), ex)
+        validate(region_job(Path(region)), ex, refresh=refresh)
 
 
 @task(**IDEMPOTENT)

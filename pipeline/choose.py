@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
+from pipeline.chosen import Used
 from pipeline.grid import Grid, Tile
 from pipeline.job import PairRules
 from pipeline.pairs import (
@@ -43,6 +44,11 @@ class MadeFrom:
 
     gap: Gap | None = None
     """Why there is no reference on either side."""
+
+    def gap_days(self, day: date) -> int | None:
+        """Days from ``day`` to the nearer reference; None without one."""
+        sides = [side[0] for side in (self.before, self.after) if side]
+        return min((abs((day - one).days) for one in sides), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +160,15 @@ class TileView:
     """What identifies the coarse image of a day, filled from the days around it."""
 
     def choices(self) -> Iterator[Choice]:
-        """Every target day, in runs that share their images."""
-        made_from = {day: self.images.chosen(day) for day in self.recipe.job.days}
-        for days in runs(made_from, longest=LONGEST):
-            yield Choice(days=days, made_from=made_from[days[0]])
+        """Every target day, in runs that share their images and their method."""
+        found = {day: self.images.chosen(day) for day in self.recipe.job.days}
+        used = {day: self.recipe.used(made.gap_days(day)) for day, made in found.items()}
+        for days in runs({day: (found[day], used[day]) for day in found}, longest=LONGEST):
+            yield Choice(days=days, made_from=found[days[0]])
+
+    def used(self, choice: Choice) -> Used:
+        """What makes the days of a run."""
+        return self.recipe.used(choice.made_from.gap_days(choice.days[0]))
 
     @cached_property
     def images(self) -> Images:
@@ -251,9 +262,9 @@ class TileView:
     def identity(self, choice: Choice, day: date, *, provisional: bool) -> int:
         """64 bits that stand for everything that determines the bytes of the tile-day.
 
-        The upper half is ``Recipe.code``, what the user chose; the lower half is the data: the
-        images of the day, its references and fillers, and the coarse days around each; and the
-        series of a method that is given it.
+        The upper half is ``Recipe.code_of`` the method, what the user chose; the lower half is
+        the data: the images of the day, its references and fillers, and the coarse days around
+        each; and the series of a method that is given it.
         """
         used = (day, *choice.before, *choice.after)
         fine = [self.fine_states.get(other) for other in used]
@@ -269,7 +280,8 @@ class TileView:
         ]
         if choice.series:
             parts.append([[day.toordinal(), self.fine_states.get(day)] for day in choice.series])
-        return self.recipe.code << 32 | int.from_bytes(digest(parts, 4), "big")
+        code = self.recipe.code_of(self.used(choice))
+        return code << 32 | int.from_bytes(digest(parts, 4), "big")
 
 
 def views(

@@ -50,6 +50,20 @@ class Status(IntEnum):
     OBSERVED = 14
 
 
+METHOD_CODES: Mapping[str, int] = {
+    name: code
+    for code, name in enumerate(
+        (
+            *("sa-stf", "guided", "starfm", "estarfm", "fsdaf", "fit-fc", "stfdiff"),
+            *("copy-before", "copy-after", "mean", "linear", "delta-before", "delta-after"),
+            *("delta", "anomaly", "linear-series", "whittaker"),
+        ),
+        1,
+    )
+}
+"""Numbers of ``method`` in the cubes: new methods go to the end, none is ever given away again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArraySpec:
     """One array of a cube."""
@@ -169,6 +183,13 @@ def _fused_arrays(
         ),
         "plan_hash": table("uint64", long_name="hash of all that determines the tile-day"),
         "model_sha": table("uint64", long_name="first 64 bits of the method's sha256"),
+        "method": table(
+            "uint8",
+            long_name="what fused the tile on the day",
+            standard_name="status_flag",
+            flag_values=[0, *METHOD_CODES.values()],
+            flag_meanings=" ".join(("none", *METHOD_CODES)),
+        ),
         "status": table(
             "uint8",
             long_name="what became of the tile on the day",
@@ -272,13 +293,14 @@ def add_sigma(root: zarr.Group, grid: Grid, time: int, bands: Sequence[str]) -> 
 
 
 def add_tables(root: zarr.Group, role: Role, grid: Grid, time: int, bands: Sequence[str]) -> bool:
-    """Give an input cube of an earlier version the tables it lacks, all 0; whether it did.
+    """Give a cube of an earlier version the tables it lacks, all 0; whether it did.
 
-    Its days then count as not done, so the next run reads them again.
+    The days of an input cube then count as not done, so the next run reads them again.
     """
     specs = arrays(role, grid, time, bands)
     lacking = [name for name, spec in specs.items() if len(spec.dims) < 3 and name not in root]
-    if lacking:  # first not done: a kill between the two leaves days to be read again
+    if lacking and role != "fused":
+        # First not done: a kill between the two leaves days to be read again.
         done = root["done"]
         assert isinstance(done, zarr.Array)
         done[...] = 0

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from itertools import groupby
 
 from pipeline.choose import Choice, MadeFrom, TileView, views
+from pipeline.chosen import read_chosen
 from pipeline.ingest import open_inputs
 from pipeline.job import Job, JobError, PairRules
 from pipeline.pairs import Candidate, Gap, season
@@ -50,6 +51,7 @@ def tile_views(job: Job) -> Iterator[TileView]:
         series=card.series,
         centre=(),
         spread=(),
+        picks=() if (found := read_chosen(job)) is None else found.picks,
     )
     return views(recipe, Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days))
 
@@ -63,10 +65,11 @@ def outcome(view: TileView, day: date) -> str:
     ending = f"; provisional, images after {view.horizon} may change it" if late else ""
     if made_from.gap is not None:
         return f"not fused: {made_from.gap.value}{ending}"
+    by = f" by {view.recipe.used(made_from.gap_days(day)).name}" if view.recipe.picks else ""
     dates = [side[0] for side in (made_from.before, made_from.after) if side]
     if len(dates) == 1:
-        return f"fused from {dates[0]} alone{ending}"
-    return f"fused from {dates[0]} and {dates[1]}{ending}"
+        return f"fused{by} from {dates[0]} alone{ending}"
+    return f"fused{by} from {dates[0]} and {dates[1]}{ending}"
 
 
 def _summed_up(seen: Sequence[TileView], day: date) -> Iterator[str]:

@@ -75,7 +75,8 @@ def _fuse_tile(task: FuseTask, device: str) -> FuseReport:
     read = time.perf_counter()
     fused = None
     if inputs.block is not None:
-        fused = fuser_for(job.method, recipe.sha, device).fuse(inputs.block)
+        used = recipe.by_name(task.method)
+        fused = fuser_for(job.method.by_name(used.name), used.sha, device).fuse(inputs.block)
     answered = time.perf_counter()
     late = np.full(len(task.days), task.status is Status.PROVISIONAL)
     # Arrays of a method before are written too: what it said is not true of this one.
@@ -114,7 +115,7 @@ def block_address(recipe: Recipe, task: FuseTask) -> BlockAddress:
     """Where and when a task reads."""
     return BlockAddress(
         tile=recipe.job.grid.tiles[task.tile],
-        halo=recipe.halo,
+        halo=recipe.by_name(task.method).halo,
         days=task.days,
         bands=recipe.bands,
         before=task.before,

@@ -5,7 +5,7 @@ no more than the path of that file.
 """
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,14 @@ from pipeline.cube import daily
 from pipeline.grid import Grid, degrees_of
 from pipeline.pairs import Observed, SinglePair
 from pipeline.store import inputs_folder
+
+AUTO = "auto"
+"""The method that is picked by the scores of held-out dates (``pipeline.validate.choice``)."""
+
+CANDIDATES = ("sa-stf", "guided", "anomaly", "linear")
+"""What ``auto`` picks among unless the region lists others, the preferred first: the method of
+the paper, what it starts from, and the two naive ones that are hardest to beat.  The published
+methods are left to be named: each costs as much as the fusion itself."""
 
 
 class JobError(ValueError):
@@ -79,6 +87,9 @@ class Method:
 
     name: str = "sa-stf"
 
+    among: tuple[str, ...] = ()
+    """Of ``auto``: the methods it picks among, the preferred first."""
+
     checkpoint: str | None = "default"
     """Folder of a checkpoint; "default" is the one in the repository."""
 
@@ -90,8 +101,39 @@ class Method:
     samples: int = 1
     """Of the diffusion, see ``model.card.describe``: 0 states no uncertainty."""
 
+    def __post_init__(self) -> None:
+        listed = {*self.among, AUTO}
+        if (self.name == AUTO) != (len(self.among) > 1) or len(listed) <= len(self.among):
+            raise JobError(
+                f"method {self.name} picks among {', '.join(self.among) or 'none'}; name one "
+                f"method, or two and more for {AUTO} to pick among"
+            )
+
+    @property
+    def each(self) -> "tuple[Method, ...]":
+        """The methods that may be at work: itself, or those ``auto`` picks among."""
+        return tuple(self.by_name(name) for name in self.among) or (self,)
+
+    def by_name(self, name: str) -> "Method":
+        """Another method with the same settings."""
+        return replace(self, name=name, among=())
+
     def card(self) -> MethodCard:
-        """The method's card, read without torch.  Raises model.card.CheckpointError."""
+        """The method's card, read without torch; of ``auto``, one for all it picks among.
+
+        Raises model.card.CheckpointError.
+        """
+        if self.name == AUTO:
+            cards = [one.card() for one in self.each]
+            return MethodCard(
+                name=AUTO,
+                bands=None,
+                slots=False,
+                halo=max(card.halo for card in cards),
+                sigma=any(card.sigma for card in cards),
+                sha=" ".join((AUTO, *(card.sha for card in cards))),
+                weights=next((card.weights for card in cards if card.weights), None),
+            )
         return describe(
             self.name, self.checkpoint, steps=self.steps, seed=self.seed, samples=self.samples
         )
@@ -230,7 +272,7 @@ class Job:
 
     @classmethod
     def from_dict(cls, known: dict[str, Any]) -> "Job":
-        """The job that ``to_dict`` wrote."""
+        """The job that ``to_dict`` wrote, here or before there was a validation."""
         return cls(
             name=known["name"],
             grid=Grid.from_dict(known["grid"]),
@@ -240,7 +282,7 @@ class Job:
             fine=_source(known["fine"]),
             coarse=_source(known["coarse"]),
             rules=PairRules(**known["rules"]),
-            method=Method(**known["method"]),
+            method=Method(**{**known["method"], "among": tuple(known["method"].get("among", ()))}),
             skip=tuple(known["skip"]),
             coarse_fill_days=known["coarse_fill_days"],
             loader=known["loader"],
@@ -249,7 +291,7 @@ class Job:
             brdf=known["brdf"],
             calibrate=known["calibrate"],
             coregister=known["coregister"],
-            validation=known["validation"],
+            validation=known.get("validation", "sample"),
             institution=known["institution"],
             license=known["license"],
             cube=Path(known["cube"]),

@@ -46,6 +46,9 @@ class FuseTask:
     gap: Gap | None
     """Why there is no bracket."""
 
+    method: str
+    """What fuses the days, ``Recipe.by_name``."""
+
     status: Status
     """What the tile-days are once the task is done."""
 
@@ -237,7 +240,8 @@ class _Drawing:
             if self._is_open(view.tile.index, wanted):
                 todo.append(wanted)
         for status, group in groupby(todo, key=lambda wanted: wanted.status):
-            self.tasks.append(self._task(view.tile.index, choice, status, list(group)))
+            method = view.used(choice).name
+            self.tasks.append(self._task(view.tile.index, choice, method, status, list(group)))
 
     def _is_open(self, tile: int, wanted: _TileDay) -> bool:
         """Whether a task must make the tile-day; everything else is noted here."""
@@ -270,10 +274,15 @@ class _Drawing:
         """Finished, or provisional by another recipe: what only waits for images may change."""
         if found is Status.FINAL:
             return True
-        return found is Status.PROVISIONAL and was >> 32 != self.recipe.code
+        return found is Status.PROVISIONAL and was >> 32 not in self.recipe.codes
 
     def _task(
-        self, tile: int, choice: Choice, status: Status, tile_days: Sequence[_TileDay]
+        self,
+        tile: int,
+        choice: Choice,
+        method: str,
+        status: Status,
+        tile_days: Sequence[_TileDay],
     ) -> FuseTask:
         return FuseTask(
             plan=str(self.path),
@@ -283,6 +292,7 @@ class _Drawing:
             after=choice.after,
             series=choice.series,
             gap=choice.gap,
+            method=method,
             status=status,
             hashes=tuple(wanted.identity for wanted in tile_days),
             coarse_valid=tuple(wanted.coarse_valid for wanted in tile_days),
@@ -331,6 +341,7 @@ def _task_to_dict(task: FuseTask) -> dict[str, Any]:
         "after": [day.isoformat() for day in task.after],
         "series": [day.isoformat() for day in task.series],
         "gap": task.gap,
+        "method": task.method,
         "status": int(task.status),
         "hashes": list(task.hashes),
         "coarse_valid": list(task.coarse_valid),
@@ -349,6 +360,7 @@ def _task_from_dict(plan: str, known: Mapping[str, Any]) -> FuseTask:
         after=dates("after"),
         series=dates("series"),
         gap=None if known["gap"] is None else Gap(known["gap"]),
+        method=known["method"],
         status=Status(known["status"]),
         hashes=tuple(known["hashes"]),
         coarse_valid=tuple(known["coarse_valid"]),

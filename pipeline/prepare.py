@@ -8,6 +8,7 @@ import numpy as np
 
 from catalogs import Role, by_name, check_items, common_bands, find, nominal_day
 from pipeline import expected
+from pipeline.chosen import NotChosenError, chosen_path
 from pipeline.cube import daily
 from pipeline.geometry import LAYERS, tells_angles
 from pipeline.ingest import Collected, Inputs, empty_day, freeze_inputs, open_inputs
@@ -17,7 +18,7 @@ from pipeline.merge import merged
 from pipeline.plan import draw_plan
 from pipeline.progress import OnProgress, Progress
 from pipeline.read import keep_logs_clean
-from pipeline.recipe import check_bands, digest, make_recipe, plan_path
+from pipeline.recipe import check_method, digest, make_recipe, plan_path
 from pipeline.room import check_room
 from pipeline.store import ensure, read_days, read_tables, write_tables
 from pipeline.survey import NotIngestedError, Survey
@@ -50,7 +51,7 @@ def prepare(job: Job, *, refresh: bool = False, on_progress: OnProgress | None =
     keep_logs_clean()
     card = job.method.card()
     found = _find(job, on_progress)
-    check_bands(job, card, found.bands)
+    check_method(job, found.bands)
     known = _known(job)
     wanted = found if known is None else merged(job, known, found)
     check_room(
@@ -66,8 +67,9 @@ def prepare(job: Job, *, refresh: bool = False, on_progress: OnProgress | None =
         if known is not None and not refresh:
             _refuse_stale(job, wanted)
     else:
-        # The statistics in it are those of a cube that is gone.
-        plan_path(job).unlink(missing_ok=True)
+        # What is frozen in them was measured for a cube that is gone.
+        for frozen in (plan_path(job), chosen_path(job.inputs)):
+            frozen.unlink(missing_ok=True)
     if known is None or _differ(known, wanted):
         freeze_inputs(job.inputs, wanted)
     expected.save(job.inputs, wanted, job.end)
@@ -187,7 +189,11 @@ def _refuse_stale(job: Job, wanted: Inputs) -> None:
         coarse_prints=fingerprints(wanted, "coarse"),
     )
     survey = survey.without(set(survey.fine_days) - set(survey.fine_prints))
-    draw_plan(make_recipe(job), survey, read_tables(job.cube)).refuse_stale()
+    try:
+        recipe = make_recipe(job)
+    except NotChosenError:
+        return  # auto picks when the images are read; the plan is then compared with the cube
+    draw_plan(recipe, survey, read_tables(job.cube)).refuse_stale()
 
 
 def _lay_out(job: Job, inputs: Inputs, role: Role) -> tuple[set[date], set[date]]:

@@ -45,14 +45,19 @@ def provenance(job: Job, known: Mapping[str, Any]) -> dict[str, Any]:
         "title": f"Daily surface reflectance of {job.name}",
         "summary": f"Surface reflectance on every day, on a grid of {_metres(job)} m, from "
         f"{job.fine} and {job.coarse}: seen clear by the fine sensor that day, or fused by "
-        f"{job.method.name} from clear images of other days and the coarse image of the day. "
+        f"{_by(job)} from clear images of other days and the coarse image of the day. "
         "quality tells of each pixel how it came about, status of each tile and day, and "
         "ref_prev and ref_next from which dates.",
         "institution": job.institution,
         "license": job.license,
         "source": f"{images} (their list has the sha256 {items_sha}), fused by "
         f"{job.method.name} ({recipe.sha})",
-        "references": _REFERENCES.get(job.method.name, f"daily30 {VERSION}, model/classical"),
+        "references": "; ".join(
+            dict.fromkeys(
+                _REFERENCES.get(one.name, f"daily30 {VERSION}, model/classical")
+                for one in job.method.each
+            )
+        ),
         "history": _history(known["history"], job, recipe),
         "product_version": VERSION,
         "daily30_run": {
@@ -97,6 +102,14 @@ def sensor_lines(attrs: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _metres(job: Job) -> str:
     return " x ".join(dict.fromkeys(f"{abs(side):g}" for side in job.grid.fine.resolution.xy))
+
+
+def _by(job: Job) -> str:
+    """What fuses, in words."""
+    names = [one.name for one in job.method.each]
+    if len(names) == 1:
+        return names[0]
+    return f"what did best on held-out dates of {', '.join(names)} (method, daily30_validation)"
 
 
 def _history(was: str, job: Job, recipe: Recipe) -> str:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from catalogs import redact
 from model.card import MethodCard
 from pipeline.calibration import Line
+from pipeline.chosen import Pick, Used, picks_of, used_in
 from pipeline.coincidence import read_coincident
 from pipeline.corrections import Corrections, Measured
 from pipeline.ingest import open_inputs
-from pipeline.job import Job, JobError
+from pipeline.job import AUTO, Job, JobError
 from pipeline.statistics import region_statistics
 
 _FORMAT = 3
@@ -55,6 +56,9 @@ class Recipe:
     measured: Measured = field(default_factory=Measured)
     """How the coarse images relate to the fine ones; frozen likewise."""
 
+    picks: tuple[Pick, ...] = ()
+    """What ``auto`` picked for each class of gaps; () where one method makes all days."""
+
     @property
     def statistics(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Centre and spread as (band,) arrays."""
@@ -65,17 +69,41 @@ class Recipe:
         """How the coarse images are read."""
         return Corrections.of(self.job, self.measured)
 
+    def used(self, gap_days: int | None) -> Used:
+        """What makes a day so many days from its nearer reference; None: nothing is fused."""
+        if not self.picks:
+            return Used(name=self.job.method.name, sha=self.sha, halo=self.halo)
+        if gap_days is None:
+            return Used(name=AUTO, sha=AUTO, halo=self.halo)
+        return used_in(self.picks, gap_days)
+
+    def by_name(self, name: str) -> Used:
+        """One of those that ``used`` gives."""
+        known = [pick.used for pick in self.picks if pick.used.name == name]
+        return known[0] if known else self.used(None)
+
     @property
     def code(self) -> int:
-        """32 bits of everything a user may change that reaches every pixel.
+        """``code_of`` the methods together."""
+        codes = sorted(self.codes)
+        return codes[0] if len(codes) == 1 else int.from_bytes(digest(codes, 4), "big")
+
+    @property
+    def codes(self) -> frozenset[int]:
+        """``code_of`` each method that may be at work."""
+        own = self.code_of(self.used(None))
+        return frozenset({own, *(self.code_of(pick.used) for pick in self.picks)})
+
+    def code_of(self, used: Used) -> int:
+        """32 bits of everything a user may change that reaches every pixel a method makes.
 
         Pair rules are not in it: they act through the references they choose, so a change that
         chooses the same ones leaves the tile-day as it is.
         """
         parts = [
             _FORMAT,
-            self.sha,
-            self.halo,
+            used.sha,
+            used.halo,
             self.bands,
             self.centre,
             self.spread,
@@ -87,13 +115,6 @@ class Recipe:
             self.measured.shift if self.job.coregister == "shift" else None,
         ]
         return int.from_bytes(digest(parts, 4), "big")
-
-    @property
-    def model_sha(self) -> int:
-        """64 bits of the method's identity for the cube: of a sha its own first 16 digits."""
-        if re.fullmatch("[0-9a-f]{64}", self.sha):
-            return int(self.sha[:16], 16)
-        return int.from_bytes(digest(self.sha, 8), "big")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; ``from_dict`` gives an equal recipe.
@@ -113,6 +134,7 @@ class Recipe:
             "centre": list(self.centre),
             "spread": list(self.spread),
             "measured": asdict(self.measured),
+            "picks": [asdict(pick) for pick in self.picks],
         }
 
     @classmethod
@@ -130,6 +152,9 @@ class Recipe:
                 lines=tuple(Line(**line) for line in known["measured"]["lines"]),
                 shift=(known["measured"]["shift"][0], known["measured"]["shift"][1]),
             ),
+            picks=tuple(
+                Pick(used=Used(**one["used"]), why=one["why"]) for one in known.get("picks", ())
+            ),
         )
 
 
@@ -139,10 +164,13 @@ def plan_path(job: Job) -> Path:
 
 
 def make_recipe(job: Job) -> Recipe:
-    """The recipe of a job: statistics from the cube's first plan, else from the fine cube now."""
+    """The recipe of a job: statistics from the cube's first plan, else from the fine cube now.
+
+    Raises NotChosenError where ``auto`` has not picked yet.
+    """
     bands = open_inputs(job.inputs).bands
     card = job.method.card()
-    check_bands(job, card, bands)
+    check_method(job, bands)
     path = plan_path(job)
     if path.exists():
         frozen = load_recipe(path)
@@ -160,7 +188,14 @@ def make_recipe(job: Job) -> Recipe:
         centre=centre,
         spread=spread,
         measured=measured,
+        picks=picks_of(job),
     )
+
+
+def check_method(job: Job, bands: Sequence[str]) -> None:
+    """``check_bands`` of every method that may be at work."""
+    for one in job.method.each:
+        check_bands(job, one.card(), bands)
 
 
 def check_bands(job: Job, card: MethodCard, bands: Sequence[str]) -> None:
@@ -195,6 +230,13 @@ def write_json(path: Path, content: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def model_sha(sha: str) -> int:
+    """64 bits of a method's identity for the cube: of a sha256 its own first 16 digits."""
+    if re.fullmatch("[0-9a-f]{64}", sha):
+        return int(sha[:16], 16)
+    return int.from_bytes(digest(sha, 8), "big")
 
 
 def digest(parts: Any, size: int) -> bytes:

@@ -23,9 +23,10 @@ import numpy as np
 
 from catalogs import Role
 from pipeline import expected
+from pipeline.chosen import Used
 from pipeline.collection import write_collection
 from pipeline.compare import compare_day, compare_tasks, keep
-from pipeline.cube import Status, day_number
+from pipeline.cube import METHOD_CODES, Status, day_number
 from pipeline.executor import Device, Executor, executor
 from pipeline.fuse import FuseReport, fuse_tile
 from pipeline.ingest import (
@@ -50,6 +51,7 @@ from pipeline.progress import (
 )
 from pipeline.provenance import provenance, sensor_lines
 from pipeline.read import forget_files
+from pipeline.recipe import model_sha
 from pipeline.store import CubeError, read_attrs, read_tables, update_attrs, write_tables
 from pipeline.validate.report import write_report
 from pipeline.validate.result import ATTRIBUTE, Validation, forget
@@ -98,7 +100,7 @@ def run_job(
     with locked(job), executor(workers, scheduler, device) as ex:
         prepare(job, refresh=refresh, on_progress=on_progress)
         ingested = ingest(job, ex, on_progress)
-        validate(job, ex, on_progress)
+        validate(job, ex, on_progress, refresh=refresh)
         _tell(on_progress, "plan", 0, 1)
         planned = plan(job)
         _tell(on_progress, "plan", 1, 1)
@@ -152,15 +154,23 @@ def _compare_sensors(job: Job, inputs: Inputs, ex: Executor) -> IngestSummary:
     )
 
 
-def validate(job: Job, ex: Executor, on_progress: OnProgress | None = None) -> None:
+def validate(
+    job: Job,
+    ex: Executor,
+    on_progress: OnProgress | None = None,
+    *,
+    refresh: bool = False,
+) -> None:
     """Hold fine dates out, as many as the job asks for, and keep their scores beside the cube.
 
     What was scored in a run before is not fused again; ``publish`` puts the scores into the cube.
+    ``auto`` picks its methods by them, once, and again where ``refresh`` is given.
     """
     if job.validation == "none":
         forget(job.inputs)
         return
-    hold_out(job, ex, extent=job.validation, on_progress=on_progress).write(job.inputs)
+    found = hold_out(job, ex, extent=job.validation, choose_anew=refresh, on_progress=on_progress)
+    found.write(job.inputs)
 
 
 def plan(job: Job) -> Plan:
@@ -194,7 +204,7 @@ def fuse(
     work = partial(fuse_tile, device=ex.device)
     for outcome in ex.map(work, _starting(cube, todo), gpu=True):
         report = outcome.result or FuseReport(task=outcome.task, error=outcome.error)
-        _record(cube, report, model_sha=planned.recipe.model_sha)
+        _record(cube, report, planned.recipe.by_name(report.task.method))
         task, summary = report.task, summary.add(report)
         done += len(task.days)
         days.end(task.days)
@@ -266,7 +276,7 @@ def _starting(cube: Path, tasks: Iterable[FuseTask]) -> Iterator[FuseTask]:
         yield task
 
 
-def _record(cube: Path, report: FuseReport, *, model_sha: int) -> None:
+def _record(cube: Path, report: FuseReport, used: Used) -> None:
     task = report.task
     if report.error is not None:
         values = {"status": Status.FAILED, "plan_hash": 0}
@@ -280,7 +290,8 @@ def _record(cube: Path, report: FuseReport, *, model_sha: int) -> None:
             "ref_next": day_number(task.after[0]) if task.after else 0,
             "coarse_valid": np.array(task.coarse_valid, np.float32),
             "plan_hash": np.array(task.hashes, np.uint64),
-            "model_sha": np.uint64(model_sha if bracketed else 0),
+            "model_sha": np.uint64(model_sha(used.sha) if bracketed else 0),
+            "method": METHOD_CODES[used.name] if bracketed else 0,
             "status": task.status,
         },
         days=task.days,
@@ -302,6 +313,7 @@ def _close(cube: Path, closed: Sequence[Closed]) -> None:
                 "coarse_valid": np.array([one.coarse_valid for one in days], np.float32),
                 "plan_hash": 0,
                 "model_sha": 0,
+                "method": 0,
                 "status": np.array([one.status for one in days], np.uint8),
             },
             days=[one.day for one in days],

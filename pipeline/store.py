@@ -102,7 +102,7 @@ def ensure(
         return
     _check_same(path, role, grid, bands)
     present = read_days(path)
-    if role != "fused" and cube.add_tables(_open(path, "r+"), role, grid, len(present), bands):
+    if cube.add_tables(_open(path, "r+"), role, grid, len(present), bands):
         local_store.consolidate(path)
     wanted = _axis(role, {*present, *days})
     if wanted != present:

@@ -1,6 +1,6 @@
 """Fuse a held-out date blind by several methods and compare them: a task, run by any worker."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,7 +15,9 @@ from pipeline.progress import OnProgress, Progress
 from pipeline.references import BlockInputs, read_block
 from pipeline.validate.answers import Answers
 from pipeline.validate.hide import Blind, Region
+from pipeline.validate.seen import Seen, seen_by
 from pipeline.validate.sums import Sums
+from pipeline.validate.table import Answered
 from pipeline.validate.targets import Target
 
 
@@ -55,7 +57,35 @@ class Image:
     sigma: Array | None
 
 
-def answer(
+def answered(
+    region: Region,
+    wanted: Sequence[Asked],
+    held_out: Sequence[Target],
+    ex: Executor,
+    on_progress: OnProgress | None = None,
+) -> tuple[dict[str, Answered], list[str]]:
+    """The answers of each method to all targets that it may be scored on, and what failed."""
+    knows = {one.name: seen_by(region.job, one.method) for one in wanted}
+    pairs = [(target, fair(target, wanted, knows)) for target in held_out]
+    answers = Answers.of(region.job)
+    errors = _answer(region, pairs, answers, ex, on_progress)
+    by_method: dict[str, Answered] = {
+        one.name: [
+            (target, sums)
+            for target, methods in pairs
+            if one in methods and (sums := answers.get(target, one.sha)) is not None
+        ]
+        for one in wanted
+    }
+    return by_method, errors
+
+
+def fair(target: Target, methods: Sequence[Asked], knows: Mapping[str, Seen]) -> tuple[Asked, ...]:
+    """The methods whose weights have seen nothing of what is hidden."""
+    return tuple(one for one in methods if not knows[one.name].dates & target.hidden)
+
+
+def _answer(
     region: Region,
     wanted: Sequence[tuple[Target, Sequence[Asked]]],
     answers: Answers,
@@ -152,7 +182,7 @@ def asked(job: Job, names: Iterable[str]) -> tuple[Asked, ...]:
     """The methods by these names, each once, with the job's settings.  Raises CheckpointError."""
     found = []
     for name in dict.fromkeys(names):
-        method = replace(job.method, name=name)
+        method = job.method.by_name(name)
         card = method.card()
         found.append(Asked(method=method, sha=card.sha, halo=card.halo, series=card.series))
     return tuple(found)

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from pipeline.evaluate.document import Cell, Document, Element, Heading, Paragraph, Picture, Table
+from pipeline.evaluate.document import (
+    Bullets,
+    Cell,
+    Document,
+    Element,
+    Heading,
+    Paragraph,
+    Picture,
+    Table,
+)
 from pipeline.evaluate.markdown import markdown
 from pipeline.validate.plot import draw
 from pipeline.validate.result import Validation, class_name
@@ -55,6 +64,9 @@ def _blocks(found: Validation, picture: Path | None) -> Iterator[Element]:
         yield Picture(path=Path(picture.name), caption="Scores by the days that were hidden")
     yield Heading(text="Scores", level=2)
     yield from tables(found)
+    if found.choice:
+        yield Heading(text="What auto picked, by other dates than those above", level=2)
+        yield Bullets(texts=found.choice)
     if not found.rows:
         yield Paragraph(text="No fine date has clear references on both sides of it.")
 

@@ -27,6 +27,9 @@ class Validation:
     method: str
     """The region's own."""
 
+    choice: tuple[str, ...] = ()
+    """What ``auto`` picked and why, a line a class of gaps; the rows are of other dates."""
+
     until: str
     """Day of the newest fine image that was known."""
 
@@ -39,6 +42,7 @@ class Validation:
             "rows": [row.to_dict() for row in self.rows],
             "extent": self.extent,
             "method": self.method,
+            "choice": list(self.choice),
             "until": self.until,
             "software": self.software,
         }
@@ -47,7 +51,8 @@ class Validation:
     def from_dict(cls, known: Mapping[str, Any]) -> Self:
         """What ``to_dict`` wrote."""
         rows = tuple(Row.from_dict(row) for row in known["rows"])
-        return cls(**{**known, "rows": rows, "errors": tuple(known.get("errors", ()))})
+        texts = {name: tuple(known.get(name, ())) for name in ("choice", "errors")}
+        return cls(**{**known, **texts, "rows": rows})
 
     def write(self, inputs: Path) -> None:
         """Into the folder of the inputs, in place of the one before."""
@@ -75,12 +80,14 @@ class Validation:
                 + (f"{row.gain.low:+.4f} to {row.gain.high:+.4f} |" if row.gain else "|")
                 for row in self.rows
             ),
+            *(f"\n{line}" for line in self.choice),
         ]
 
     def lines(self) -> list[str]:
         """For people: the methods of each class by their RMSE, the region's own with its gain."""
         if not self.rows:
-            return ["held out: no fine date has clear references on both sides of it"]
+            none = "held out: no fine date has clear references on both sides of it"
+            return [none, *self.choice]
         told = [f"held-out fine dates ({self.extent}), RMSE of reflectance:"]
         for hidden, group in groupby(self.rows, key=lambda row: row.hide_days):
             of_class = sorted(group, key=lambda row: row.rmse)
@@ -89,7 +96,7 @@ class Validation:
                 + ", ".join(f"{row.method} {row.rmse:.4f}" for row in of_class)
                 + "".join(map(_gain, (row for row in of_class if row.method == self.method)))
             )
-        return told
+        return [*told, *self.choice]
 
 
 def forget(inputs: Path) -> None:

@@ -1,18 +1,19 @@
 """Validate a region: hold dates out, have them fused blind, and put the scores in rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from pipeline.chosen import Chosen
 from pipeline.executor import Executor
-from pipeline.job import Job, JobError
+from pipeline.job import AUTO, Job, JobError
 from pipeline.progress import OnProgress
 from pipeline.recipe import check_bands
-from pipeline.validate.answers import Answers
-from pipeline.validate.held_out import Asked, answer, asked
+from pipeline.validate.auto import pick_and_report
+from pipeline.validate.held_out import answered, asked
 from pipeline.validate.hide import HIDE_DAYS, Region
 from pipeline.validate.result import Validation
-from pipeline.validate.seen import Seen, seen_by
-from pipeline.validate.table import FLOOR, Answered, rows
-from pipeline.validate.targets import Extent, Target, targets
+from pipeline.validate.seen import seen_by
+from pipeline.validate.table import FLOOR, rows
+from pipeline.validate.targets import Extent, targets
 from pipeline.version import software
 
 BASELINES = ("linear", FLOOR, "linear-series", "whittaker")
@@ -26,57 +27,45 @@ def validate(
     methods: Sequence[str] = (),
     hide_days: Sequence[int] = HIDE_DAYS,
     extent: Extent = "all",
+    choose_anew: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Validation:
     """Score methods on the fine dates of the job's period that can be held out.
 
     Needs the scenes to have been read; what was answered before is not asked again.  ``methods``:
-    the job's own if none is named; the naive ones of ``BASELINES`` are always beside.  No rows
-    where no date can be held out.  Raises NotIngestedError, CheckpointError and JobError.
+    the job's own if none is named; the naive ones of ``BASELINES`` are always beside.  ``auto``
+    picks, unless it has, and ``choose_anew`` even then.  No rows where no date can be held out.
+     Raises NotIngestedError, CheckpointError and JobError.
     """
     region = Region(job)
-    wanted = asked(job, (*(methods or (job.method.name,)), *BASELINES))
+    own = [one.name for one in job.method.each]
+    wanted = asked(job, (*(methods or own), *BASELINES))
     for one in wanted:
         check_bands(job, one.method.card(), region.bands)
-    held_out = targets(region, hide_days=hide_days, extent=extent)
-    found, errors = answered(region, wanted, held_out, ex, on_progress)
+    chosen: Chosen | None = None
+    if job.method.name == AUTO and not methods:
+        chosen, found, errors = pick_and_report(
+            region,
+            wanted,
+            ex,
+            hide_days=hide_days,
+            extent=extent,
+            anew=choose_anew,
+            on_progress=on_progress,
+        )
+    else:
+        held_out = targets(region, hide_days=hide_days, extent=extent)
+        found, errors = answered(region, wanted, held_out, ex, on_progress)
     words = {one.name: seen_by(job, one.method).weights for one in wanted}
     return Validation(
         rows=tuple(rows(found, words)),
         extent=extent,
         method=job.method.name,
+        choice=() if chosen is None else tuple(chosen.lines),
         until=max(region.survey.fine_days).isoformat(),
         software=software(),
         errors=tuple(errors),
     )
-
-
-def answered(
-    region: Region,
-    wanted: Sequence[Asked],
-    held_out: Sequence[Target],
-    ex: Executor,
-    on_progress: OnProgress | None = None,
-) -> tuple[dict[str, Answered], list[str]]:
-    """The answers of each method to all targets that it may be scored on, and what failed."""
-    knows = {one.name: seen_by(region.job, one.method) for one in wanted}
-    pairs = [(target, fair(target, wanted, knows)) for target in held_out]
-    answers = Answers.of(region.job)
-    errors = answer(region, pairs, answers, ex, on_progress)
-    by_method: dict[str, Answered] = {
-        one.name: [
-            (target, sums)
-            for target, methods in pairs
-            if one in methods and (sums := answers.get(target, one.sha)) is not None
-        ]
-        for one in wanted
-    }
-    return by_method, errors
-
-
-def fair(target: Target, methods: Sequence[Asked], knows: Mapping[str, Seen]) -> tuple[Asked, ...]:
-    """The methods whose weights have seen nothing of what is hidden."""
-    return tuple(one for one in methods if not knows[one.name].dates & target.hidden)
 
 
 def refuse_nothing(job: Job, found: Validation, hide_days: Sequence[int]) -> None:

@@ -127,6 +127,11 @@ def by_date(answered: Answered) -> list[Sums]:
     return [reduce(add, tiles) for tiles in dates.values()]
 
 
+def pooled_rmse(dates: Sequence[Sums]) -> float:
+    """RMSE over the pixels of all dates, mean over bands."""
+    return mean(reduce(add, dates).moments, "rmse")
+
+
 def mean(bands: Sequence[Moments], what: str) -> float:
     """Of a score over bands."""
     return float(np.mean([getattr(one, what) for one in bands]))

@@ -9,6 +9,7 @@ import yaml
 from catalogs.products import forms
 from catalogs.providers import provider_of
 from flows.config import RegionConfig, RegionError, read_region, region_job
+from pipeline.job import AUTO, CANDIDATES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -112,6 +113,21 @@ def test_images_may_come_from_several_collections_and_catalogues_of_their_own(
     assert job.fine.catalogs == ("https://one.org/v1", "https://two.org/v1")
     assert job.coarse.catalogs == (str(tmp_path / "modis" / "catalog.json"),)
     assert job.coarse.collections == ("modis-09ga-061", "myd09ga-061")
+
+
+def test_a_method_is_one_or_auto_or_a_list_to_pick_among(tmp_path: Path) -> None:
+    path = tmp_path / "region.yaml"
+    for asked, name, among in (
+        ("fsdaf", "fsdaf", ()),
+        ("auto", AUTO, CANDIDATES),
+        (["sa-stf", "fsdaf"], AUTO, ("sa-stf", "fsdaf")),
+    ):
+        path.write_text(region_text(method=asked))
+        method = region_job(path).method
+        assert (method.name, method.among) == (name, among)
+    path.write_text(region_text(method=["auto", "linear"]))
+    with pytest.raises(ValueError, match="picks among auto, linear"):
+        region_job(path)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "flows" / "regions").glob("*.yaml")), ids=str)

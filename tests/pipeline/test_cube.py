@@ -89,6 +89,7 @@ def test_words_stay_integers_and_references_become_dates_when_opened(cube) -> No
         "coarse_valid": "float32",
         "plan_hash": "uint64",
         "model_sha": "uint64",
+        "method": "uint8",
     }
     assert (xr.open_zarr(cube)["ref_age"] == 255).all()
     write_tables(cube, {"ref_prev": day_number(day(0))}, days=[day(1)], tile=2)

@@ -30,10 +30,9 @@ from pipeline.registration import Shift
 from pipeline.run import ingest, locked, prepare
 from pipeline.survey import Survey
 from pipeline.validate import hide
-from pipeline.validate.held_out import HeldOut, asked, blind_images
+from pipeline.validate.held_out import HeldOut, asked, blind_images, fair
 from pipeline.validate.hide import LeakError, Region
 from pipeline.validate.seen import IN_SITE, Seen
-from pipeline.validate.stage import fair
 from pipeline.validate.targets import Target, targets
 from tests.season import make_season
 from tests.synthetic import day

@@ -140,7 +140,7 @@ def test_tables_are_written_for_one_tile_by_day(cube) -> None:
     assert tables.arrays["plan_hash"][4, 2] == large
     assert tables.arrays["ref_prev"].sum() == 2 * 19000
     assert set(tables.arrays) == {
-        *("status", "plan_hash", "model_sha", "ref_prev", "ref_next", "coarse_valid")
+        *("status", "plan_hash", "model_sha", "method", "ref_prev", "ref_next", "coarse_valid")
     }
 
 

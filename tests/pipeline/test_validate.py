@@ -20,11 +20,11 @@ from pipeline.store import read_attrs
 from pipeline.survey import NotIngestedError
 from pipeline.validate import Moments, hide
 from pipeline.validate.answers import FILE, Answers
-from pipeline.validate.held_out import asked
+from pipeline.validate.held_out import answered, asked
 from pipeline.validate.hide import HIDE_DAYS, LeakError, Region
 from pipeline.validate.result import ATTRIBUTE, Validation
 from pipeline.validate.seen import ADAPTED, IN_SITE, ZERO_SHOT, seen_by
-from pipeline.validate.stage import BASELINES, answered, refuse_nothing, validate
+from pipeline.validate.stage import BASELINES, refuse_nothing, validate
 from pipeline.validate.table import Answered
 from pipeline.validate.targets import SAMPLE_DATES, SAMPLE_TILES, targets
 from tests.season import Season, make_season, write_image

@@ -1,0 +1,142 @@
+"""Which method makes a tile-day: the region's own, or with ``auto`` one by how long the gap is.
+
+What ``auto`` picked is kept in ``auto.json`` beside the cube, and stays until it is to pick among
+other methods, or other weights of them, or a run is told to ``--refresh``: were it to follow each
+night's scores, every night might make days stale.
+"""
+
+import json
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from pipeline.job import AUTO, Job
+
+GAPS = (8, 16, 32)
+"""Days to the nearer reference up to which a gap is of the first, second and third class; the
+classes of what is hidden from a held-out date (``validate.hide``) end there."""
+
+
+class NotChosenError(ValueError):
+    """``auto`` has not picked yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """A method at work."""
+
+    name: str
+    sha: str
+    """Its identity, ``model.card.MethodCard.sha``."""
+
+    halo: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """The method of a class of gaps, and why it is that."""
+
+    used: Used
+    why: str
+
+
+class Period(NamedTuple):
+    """Days, both included."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What ``auto`` picked."""
+
+    among: str
+    """Identity of all it picked among."""
+
+    picks: tuple[Pick, ...]
+    """One a class of gaps, of the shortest first; one more than ``GAPS``."""
+
+    report: tuple[Period, ...]
+    """Whose fine images were used in no way to pick: there its scores are told."""
+
+    until: date
+    """Day of the newest fine image that was known."""
+
+    software: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; ``from_dict`` gives an equal one."""
+        known = asdict(self)
+        known["report"] = [[day.isoformat() for day in period] for period in self.report]
+        return known | {"until": self.until.isoformat(), "picks": list(known["picks"])}
+
+    @classmethod
+    def from_dict(cls, known: dict[str, Any]) -> Self:
+        """What ``to_dict`` wrote."""
+        return cls(
+            among=known["among"],
+            picks=tuple(Pick(used=Used(**one["used"]), why=one["why"]) for one in known["picks"]),
+            report=tuple(Period(*map(date.fromisoformat, one)) for one in known["report"]),
+            until=date.fromisoformat(known["until"]),
+            software=known["software"],
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        return [
+            f"{AUTO}, reference {gap_name(place)} away: {pick.used.name}, {pick.why}"
+            for place, pick in enumerate(self.picks)
+        ]
+
+
+def gap_class(days: int) -> int:
+    """Which class a gap of so many days to the nearer reference is of."""
+    return bisect_left(GAPS, days)
+
+
+def gap_name(place: int) -> str:
+    """A class of gaps in words."""
+    if not place:
+        return f"up to {GAPS[0]} days"
+    if place == len(GAPS):
+        return f"more than {GAPS[-1]} days"
+    return f"{GAPS[place - 1] + 1} to {GAPS[place]} days"
+
+
+def chosen_path(inputs: Path) -> Path:
+    """Where what was picked is kept."""
+    return inputs / "auto.json"
+
+
+def read_chosen(job: Job) -> Chosen | None:
+    """What a job's ``auto`` picked; None where it has not, or among others, or is not asked."""
+    path = chosen_path(job.inputs)
+    if job.method.name != AUTO or not path.exists():
+        return None
+    found = Chosen.from_dict(json.loads(path.read_text()))
+    return found if found.among == job.method.card().sha else None
+
+
+def picks_of(job: Job) -> tuple[Pick, ...]:
+    """What makes the tile-days of each class; () where the job's own method makes all of them.
+
+    Raises NotChosenError.
+    """
+    if job.method.name != AUTO:
+        return ()
+    if (found := read_chosen(job)) is None:
+        raise NotChosenError(
+            f"method: {AUTO} of {job.name} has not picked yet; run `daily30 fuse` or `daily30 "
+            "plan`, which hold fine dates out and pick by their scores"
+        )
+    return found.picks
+
+
+def used_in(picks: Sequence[Pick], gap_days: int) -> Used:
+    """What makes a day so many days from its nearer reference."""
+    return picks[gap_class(gap_days)].used
