@@ -42,6 +42,11 @@ class Pick:
     used: Used
     why: str
 
+    @classmethod
+    def from_dict(cls, known: dict[str, Any]) -> Self:
+        """What ``asdict`` wrote."""
+        return cls(used=Used(**known["used"]), why=known["why"])
+
 
 class Period(NamedTuple):
     """Days, both included."""
@@ -79,7 +84,7 @@ class Chosen:
         """What ``to_dict`` wrote."""
         return cls(
             among=known["among"],
-            picks=tuple(Pick(used=Used(**one["used"]), why=one["why"]) for one in known["picks"]),
+            picks=tuple(map(Pick.from_dict, known["picks"])),
             report=tuple(Period(*map(date.fromisoformat, one)) for one in known["report"]),
             until=date.fromisoformat(known["until"]),
             software=known["software"],

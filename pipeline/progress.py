@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pipeline.fuse import FuseReport
 from pipeline.ingest import IngestReport
-from pipeline.validate.result import Validation
+from pipeline.validate.result import Validation, report_path
 
 Stage = Literal[
     "search",
@@ -211,7 +211,7 @@ class RunSummary:
         if len(self.notes) > MOST_NOTES:
             lines.append(f"and {len(self.notes) - MOST_NOTES} more in items.json beside the cube")
         if self.validated is not None:
-            lines += self.validated.lines()
+            lines += [*self.validated.lines(), f"  more in {report_path(self.cube)}"]
         if self.fused.tile_days:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
             lines.append(

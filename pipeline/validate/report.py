@@ -16,15 +16,10 @@ from pipeline.evaluate.document import (
 )
 from pipeline.evaluate.markdown import markdown
 from pipeline.validate.plot import draw
-from pipeline.validate.result import Validation, class_name
+from pipeline.validate.result import Validation, class_name, report_path
 from pipeline.validate.table import FLOOR, Row
 
 COLUMNS = ("rmse", "changed", "cc", "bias", "edge", "lbp", "coverage")
-
-
-def report_path(cube: Path) -> Path:
-    """Where the report of a cube lies."""
-    return cube.with_suffix(".validation.md")
 
 
 def write_report(found: Validation, cube: Path) -> Path:

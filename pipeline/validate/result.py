@@ -104,6 +104,11 @@ def forget(inputs: Path) -> None:
     (inputs / FILE).unlink(missing_ok=True)
 
 
+def report_path(cube: Path) -> Path:
+    """Where the report of a cube lies."""
+    return cube.with_suffix(".validation.md")
+
+
 def class_name(hide_days: int) -> str:
     """A class of hidden days in words."""
     return f"{hide_days} days around hidden" if hide_days else "own date hidden"
