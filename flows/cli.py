@@ -233,7 +233,8 @@ def validate(
     from flows.config import region_job
     from flows.show import lines, progress, table
     from pipeline.executor import executor
-    from pipeline.validate.report import write_report
+    from pipeline.run import locked, tell_validation
+    from pipeline.validate.result import report_path
     from pipeline.validate.stage import refuse_nothing
     from pipeline.validate.stage import validate as score
     from pipeline.validate.table import shown
@@ -244,7 +245,7 @@ def validate(
     except ValueError as error:
         raise ValueError(f"--hide-days {hide_days!r} must be numbers such as 0,8,16") from error
     _ingested_plan(job, workers)
-    with executor(workers) as ex, progress(log) as on_progress:
+    with locked(job), executor(workers) as ex, progress(log) as on_progress:
         found = score(
             job,
             ex,
@@ -253,9 +254,11 @@ def validate(
             extent="sample" if sample else "all",
             on_progress=on_progress,
         )
-    refuse_nothing(job, found, hidden)
+        refuse_nothing(job, found, hidden)
+        found.write(job.inputs)
+        tell_validation(job)
     table(out, [shown(row) for row in found.rows])
-    lines(log, (f"report: {write_report(found, job.cube)}",))
+    lines(out, (*found.choice, f"report: {report_path(job.cube)}"))
     raise typer.Exit(SOME_FAILED if found.errors else DONE)
 
 

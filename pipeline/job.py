@@ -197,6 +197,11 @@ class Job:
             raise JobError(f"end {self.end} is before start {self.start}")
         if self.coarse_fill_days < 0:
             raise JobError(f"coarse_fill_days={self.coarse_fill_days} is negative; use 0 for none")
+        if self.method.among and self.validation == "none":
+            raise JobError(
+                f"method {AUTO} picks by held-out dates, and validation is none; let it be sample "
+                "or all, or name one method"
+            )
         if self.cube.suffix != ".zarr":
             raise JobError(f"cube {self.cube} does not end in .zarr; call it {self.cube}.zarr")
 

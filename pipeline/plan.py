@@ -126,6 +126,7 @@ class Plan:
                 "before": task.before[0] if task.before else None,
                 "after": task.after[0] if task.after else None,
                 "status": task.gap.value if task.gap else task.status.name.lower(),
+                **({"method": task.method} if self.recipe.picks else {}),
             }
             for task in self.tasks
         ]

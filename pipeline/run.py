@@ -71,6 +71,7 @@ __all__ = [
     "prepare",
     "publish",
     "run_job",
+    "tell_validation",
     "validate",
 ]
 
@@ -173,6 +174,14 @@ def validate(
     found.write(job.inputs)
 
 
+def tell_validation(job: Job) -> Validation | None:
+    """Put the scores that are kept beside the cube into its attributes and into a report."""
+    if (found := Validation.read(job.inputs)) is not None:
+        update_attrs(job.cube, {ATTRIBUTE: found.to_dict()})
+        write_report(found, job.cube)
+    return found
+
+
 def plan(job: Job) -> Plan:
     """What is left to fuse, also written to ``plan.json``, where tasks find their recipe."""
     made = make_plan(job)
@@ -216,12 +225,9 @@ def publish(
     job: Job, ingested: IngestSummary | None = None, fused: FuseSummary | None = None
 ) -> RunSummary:
     """Write down what the cube was made from, in it and as STAC beside it, and sum up the run."""
-    validated = Validation.read(job.inputs)
-    told = {} if validated is None else {ATTRIBUTE: validated.to_dict()}
-    update_attrs(job.cube, provenance(job, read_attrs(job.cube)) | told)
+    update_attrs(job.cube, provenance(job, read_attrs(job.cube)))
+    validated = tell_validation(job)
     write_collection(job.cube)
-    if validated is not None:
-        write_report(validated, job.cube)
     inputs = open_inputs(job.inputs)
     summary = _summary(job.cube, ingested or IngestSummary(), fused or FuseSummary())
     there = expected.lines(inputs, job.end)

@@ -26,6 +26,7 @@ CLASSES = ("#332288", "#117733", "#DDCC77", "#CC6677", "#88CCEE")
 TRUTH, COARSE = "#000000", "#999999"
 
 _BY_METHOD: Mapping[str, str] = {
+    "auto": "#009E73",
     "sa-stf": "#D55E00",
     "stfdiff": "#CC79A7",
     "guided": "#E69F00",

@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # no screen is needed, and none is looked for
-
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from pipeline.evaluate.palette import colour, drawn
 from pipeline.validate.result import Validation
 from pipeline.validate.table import FLOOR, Row
 
@@ -31,24 +27,21 @@ def draw(found: Validation, out: Path) -> Path:
     """
     methods = list(dict.fromkeys(row.method for row in found.rows))
     classes = sorted({row.hide_days for row in found.rows})
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(15, 3.9), layout="constrained")
-    for place, (axis, (name, title)) in enumerate(zip(axes, PANELS, strict=True)):
-        for number, method in enumerate(methods):
-            rows = [row for row in found.rows if row.method == method]
-            _bars(axis, rows, classes, name, number, len(methods), own=method == found.method)
-        axis.set_title(title, fontsize=10)
-        axis.set_xticks(range(len(classes)), [_tick(found.rows, one) for one in classes])
-        axis.set_xlabel("days hidden around the date")
-        axis.grid(axis="y", alpha=0.3)
-        axis.spines[["top", "right"]].set_visible(False)
-        if name in ("bias", "edge"):
-            axis.axhline(0, color="0.4", lw=0.8)
-        if not place:
-            axis.set_ylabel("reflectance")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=90)
-    plt.close(figure)
+    with drawn(out, height_in=3.4, width_in=13) as figure:
+        axes = figure.subplots(1, len(PANELS))
+        for axis, (name, title) in zip(axes, PANELS, strict=True):
+            for number, method in enumerate(methods):
+                rows = [row for row in found.rows if row.method == method]
+                _bars(axis, rows, classes, name, number, len(methods), own=method == found.method)
+            axis.set_title(title)
+            axis.set_xticks(range(len(classes)), [_tick(found.rows, one) for one in classes])
+            axis.set_xlabel("days hidden around the date")
+            axis.grid(axis="y")
+            axis.set_axisbelow(True)
+            if name in ("bias", "edge"):
+                axis.axhline(0, color="0.4", lw=0.8)
+        axes[0].set_ylabel("reflectance")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     return out
 
 
@@ -66,7 +59,7 @@ def _bars(
     x = np.array([classes.index(row.hide_days) for row in rows]) + width * (number - methods / 2)
     heights = [getattr(row, name) for row in rows]
     edge = "black" if own else "none"
-    color = f"C{number % 10}"
+    color = colour(rows[0].method)
     axis.bar(
         x + width / 2, heights, 0.92 * width, color=color, edgecolor=edge, label=rows[0].method
     )

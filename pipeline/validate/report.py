@@ -1,4 +1,4 @@
-"""The report of a validation: ``NAME.validation.md`` and its picture beside the cube."""
+"""The report of a validation: ``NAME.validation.html`` and its picture beside the cube."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -14,7 +14,7 @@ from pipeline.evaluate.document import (
     Picture,
     Table,
 )
-from pipeline.evaluate.markdown import markdown
+from pipeline.evaluate.html import page
 from pipeline.validate.plot import draw
 from pipeline.validate.result import Validation, class_name, report_path
 from pipeline.validate.table import FLOOR, Row
@@ -27,8 +27,8 @@ def write_report(found: Validation, cube: Path) -> Path:
     path = report_path(cube)
     picture = draw(found, path.with_suffix(".png")) if found.rows else None
     blocks = tuple(_blocks(found, picture))
-    text = markdown(Document(title=f"How good {cube.stem} is", blocks=blocks))
-    path.write_text(text, encoding="utf-8")
+    document = Document(title=f"How good {cube.stem} is", blocks=blocks)
+    path.write_text(page(document, path.parent), encoding="utf-8")
     return path
 
 

@@ -106,7 +106,7 @@ def forget(inputs: Path) -> None:
 
 def report_path(cube: Path) -> Path:
     """Where the report of a cube lies."""
-    return cube.with_suffix(".validation.md")
+    return cube.with_suffix(".validation.html")
 
 
 def class_name(hide_days: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.chosen import Chosen
+from pipeline.chosen import Chosen, read_chosen
 from pipeline.executor import Executor
 from pipeline.job import AUTO, Job, JobError
 from pipeline.progress import OnProgress
@@ -42,7 +42,7 @@ def validate(
     wanted = asked(job, (*(methods or own), *BASELINES))
     for one in wanted:
         check_bands(job, one.method.card(), region.bands)
-    chosen: Chosen | None = None
+    chosen: Chosen | None = read_chosen(job)
     if job.method.name == AUTO and not methods:
         chosen, found, errors = pick_and_report(
             region,

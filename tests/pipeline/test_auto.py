@@ -310,12 +310,14 @@ def test_blocks_that_choose_and_are_reported_take_turns(done: Job, days: int) ->
         assert 0.2 < sum(lengths) / days < 0.5
 
 
-def test_methods_are_listed_once_and_not_alone() -> None:
+def test_methods_are_listed_once_and_not_alone(tmp_path: Path) -> None:
     for name, among in ((AUTO, ()), (AUTO, ("linear",)), ("linear", ("linear", "mean"))):
         with pytest.raises(JobError, match="picks among"):
             Method(name=name, among=among)
     with pytest.raises(JobError, match="picks among linear, linear"):
         Method(name=AUTO, among=("linear", "linear"))
+    with pytest.raises(JobError, match="picks by held-out dates, and validation is none"):
+        make_season(tmp_path, days=9).job(method=Method(name=AUTO, among=AMONG))
     card = Method(name=AUTO, among=CANDIDATES).card()
     assert card.sigma
     assert card.weights == Method().card().weights

@@ -369,8 +369,8 @@ def test_a_run_tells_how_good_it_is_in_the_cube_and_beside_it(
     (line,) = [line for line in cube_status(job.cube).lines() if "own date hidden, " in line]
     assert line in summary.lines()
     assert all(name in line for name in BASELINES)
-    report = job.cube.with_suffix(".validation.md").read_text()
-    assert "| linear |" in report
+    report = job.cube.with_suffix(".validation.html").read_text()
+    assert ">linear<" in report
     picture = imread(job.cube.with_suffix(".validation.png"))
     assert picture.shape[1] > 1000
     assert len(np.unique(picture.reshape(-1, picture.shape[-1]), axis=0)) > 50
