@@ -22,7 +22,7 @@ from pipeline.images import array_of, day_axis
 from pipeline.job import AUTO, CANDIDATES, Job, JobError, Method, PairRules
 from pipeline.plan import StaleError, make_plan
 from pipeline.recipe import Recipe, make_recipe
-from pipeline.run import cube_status, ingest, locked, plan, prepare, run_job
+from pipeline.run import cube_status, plan, run_job
 from pipeline.store import read_attrs, read_tables
 from pipeline.validate import choice
 from pipeline.validate.choice import choose, choosing, report_periods, within
@@ -237,35 +237,39 @@ def test_no_reported_image_reaches_the_choice(
     assert (choice_of(job) != before) == planted
 
 
-def sums(error: float, seed: int) -> Sums:
-    """Of a method that is off by about ``error``."""
+def sums(left: float, right: float, seed: int) -> Sums:
+    """Of a method that is off by about so much in each half of the image."""
     rng = np.random.default_rng(seed)
     truth = rng.random((2, 16, 16), np.float32)
     noise = rng.normal(0, 1, truth.shape).astype(np.float32)
-    fused = truth + np.float32(error) * noise
+    size = np.where(np.arange(16) < 8, left, right).astype(np.float32)
     everywhere = np.ones(truth.shape[1:], bool)
-    return Sums.of(fused, None, truth, truth, everywhere, pixel_m=30.0)
+    return Sums.of(truth + size * noise, None, truth, truth, everywhere, pixel_m=30.0)
+
+
+GOOD, WELL, EVEN_SO, POOR = (0.020, 0.020), (0.01, 0.029), (0.029, 0.011), (0.030, 0.030)
+"""Errors; the second and the third are as good, each in another half."""
 
 
 @pytest.mark.parametrize(
     ("errors", "name", "why"),
     [
-        ((0.020, 0.021, 0.022), "copy-before", "the best; RMSE on "),
-        ((0.0201, 0.020, 0.022), "copy-before", "named before anomaly and not surely worse"),
-        ((0.030, 0.020, 0.022), "anomaly", "the best"),
-        ((0.030, 0.0201, 0.020), "anomaly", "named before linear and not surely worse"),
-        ((0.030, 0.028, 0.020), "linear", "the best"),
+        ((GOOD, POOR, POOR), "copy-before", "the best; RMSE on "),
+        ((EVEN_SO, WELL, POOR), "copy-before", "named before anomaly and not surely worse"),
+        ((POOR, GOOD, POOR), "anomaly", "the best"),
+        ((POOR, EVEN_SO, WELL), "anomaly", "named before linear and not surely worse"),
+        ((POOR, POOR, GOOD), "linear", "the best"),
     ],
 )
 def test_the_first_named_that_is_not_surely_worse_than_the_best_is_taken(
-    done: Job, errors: tuple[float, ...], name: str, why: str
+    done: Job, errors: Sequence[tuple[float, float]], name: str, why: str
 ) -> None:
     region, periods = Region(done), report_periods(done)
     choosers = [one for one in choosing(region, periods, "all") if one.hide_days == 0]
     methods = asked(done, AMONG)
     found: dict[str, Answered] = {
-        one.name: [(target, sums(error, 10 * at + place)) for at, target in enumerate(choosers)]
-        for place, (one, error) in enumerate(zip(methods, errors, strict=True))
+        one.name: [(target, sums(*error, seed)) for seed, target in enumerate(choosers)]
+        for one, error in zip(methods, errors, strict=True)
     }
     chosen = choose(region, methods, found, periods)
 
@@ -281,18 +285,17 @@ def test_weights_that_know_the_dates_do_not_take_part(done: Job) -> None:
     methods = asked(done, AMONG)
     found: dict[str, Answered] = {
         "copy-before": [],
-        "anomaly": [(target, sums(0.03, at)) for at, target in enumerate(choosers)],
-        "linear": [(target, sums(0.02, at)) for at, target in enumerate(choosers)],
+        "anomaly": [(target, sums(*POOR, at)) for at, target in enumerate(choosers)],
+        "linear": [(target, sums(*GOOD, at)) for at, target in enumerate(choosers)],
     }
     assert choose(region, methods, found, periods).picks[0].used.name == "linear"
 
 
-def test_a_short_period_takes_the_first_named_and_says_so(tmp_path: Path) -> None:
-    job = make_job(tmp_path, end=day(FIRST + 14))
+def test_a_short_period_takes_the_first_named_and_says_so(done: Job, tmp_path: Path) -> None:
+    job = replace(copied(done, tmp_path / "short"), end=day(FIRST + 14))
+    chosen_path(job.inputs).unlink()
     assert not report_periods(job)
-    with locked(job), executor(scheduler="synchronous") as ex:
-        prepare(job)
-        ingest(job, ex)
+    with executor(scheduler="synchronous") as ex:
         found = validate(job, ex, extent="sample")
     assert {pick.used.name for pick in picked(job).picks} == {"copy-before"}
     assert all("the first named, for no date is left" in line for line in found.choice)

@@ -122,7 +122,7 @@ def test_files_of_one_band_make_one_item_a_day(tmp_path) -> None:
     assert [sorted(item.assets) for item in items] == [["nir08", "red"]] * 2
     scene = load_fine(items[:1], by_name(spec), ("red", "nir08"), region_job(made.region).grid.fine)
     np.testing.assert_allclose(scene.reflectance.mean(axis=(1, 2)), [0.1, 0.3], rtol=1e-6)
-    assert read_region(made.region).method == "anomaly"
+    assert read_region(made.region).method == ("anomaly",)
 
 
 def test_scale_and_description_told_by_the_file_are_taken(tmp_path) -> None:
@@ -210,7 +210,7 @@ def test_kranj_becomes_a_six_band_region(tmp_path, shared_data) -> None:
     config = read_region(made.region)
     job = region_job(made.region)
     assert (config.start, config.end) == (date(2020, 3, 8), date(2020, 4, 9))
-    assert config.method == "sa-stf"
+    assert config.method == ("sa-stf",)
     assert job.grid.shape == (48, 48)
     assert job.grid.ratio == 16
     spec, items = collect(made.region, "fine")
@@ -237,7 +237,7 @@ def test_salton_sea_becomes_a_nested_region_of_one_band(tmp_path, shared_data) -
     )
     config = read_region(made.region)
     job = region_job(made.region)
-    assert config.method == "anomaly"
+    assert config.method == ("anomaly",)
     assert (job.grid.shape, job.grid.coarse_shape, job.grid.ratio) == ((140, 140), (20, 20), 7)
     assert any("70 of 92 files are empty" in message for message in made.messages)
     spec, items = collect(made.region, "fine")
