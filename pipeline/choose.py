@@ -1,7 +1,7 @@
 """From what each day of one tile is made: references, the dates that fill their holes, identity."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -161,10 +161,16 @@ class TileView:
 
     def choices(self) -> Iterator[Choice]:
         """Every target day, in runs that share their images and their method."""
-        found = {day: self.images.chosen(day) for day in self.recipe.job.days}
+        found = {day: self.chosen(day) for day in self.recipe.job.days}
         used = {day: self.recipe.used(made.gap_days(day)) for day, made in found.items()}
         for days in runs({day: (found[day], used[day]) for day in found}, longest=LONGEST):
             yield Choice(days=days, made_from=found[days[0]])
+
+    def chosen(self, day: date) -> MadeFrom:
+        """What a day is made from, of the images there are; no more than its method is given."""
+        made = self.images.chosen(day)
+        wants = self.recipe.used(made.gap_days(day)).series
+        return made if wants else replace(made, series=())
 
     def used(self, choice: Choice) -> Used:
         """What makes the days of a run."""

@@ -34,6 +34,9 @@ class Used:
 
     halo: int
 
+    series: bool
+    """Whether it is given the fine series around each day."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:

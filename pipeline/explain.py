@@ -58,7 +58,7 @@ def tile_views(job: Job) -> Iterator[TileView]:
 
 def outcome(view: TileView, day: date) -> str:
     """What becomes of the day, in half a line."""
-    made_from = view.images.chosen(day)
+    made_from = view.chosen(day)
     if day in view.failed:
         return "failed: the day's fine image cannot be read"
     late = view.provisional(Choice(days=(day,), made_from=made_from), day)
@@ -100,7 +100,7 @@ def _from_to(told: Sequence[str]) -> str:
 
 
 def _in_full(view: TileView, day: date) -> Iterator[str]:
-    tile, made_from, job = view.tile, view.images.chosen(day), view.recipe.job
+    tile, made_from, job = view.tile, view.chosen(day), view.recipe.job
     yield f"tile {tile.index} (row {tile.row}, column {tile.col}), {day}: {outcome(view, day)}"
     if made_from.gap is not None:
         yield f"  {_cure(made_from.gap, view, day)}"

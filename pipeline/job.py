@@ -131,6 +131,7 @@ class Method:
                 slots=False,
                 halo=max(card.halo for card in cards),
                 sigma=any(card.sigma for card in cards),
+                series=any(card.series for card in cards),
                 sha=" ".join((AUTO, *(card.sha for card in cards))),
                 weights=next((card.weights for card in cards if card.weights), None),
             )

@@ -41,7 +41,8 @@ class Recipe:
     """Identity of the method, ``model.card.MethodCard.sha``."""
 
     series: bool = False
-    """Whether the method is given the fine series around each day."""
+    """Whether the method, or any that ``auto`` picks among, is given the fine series around each
+    day."""
 
     centre: tuple[float, ...]
     """(band,) median reflectance of the fine cube when the cube was first planned.
@@ -72,9 +73,10 @@ class Recipe:
     def used(self, gap_days: int | None) -> Used:
         """What makes a day so many days from its nearer reference; None: nothing is fused."""
         if not self.picks:
-            return Used(name=self.job.method.name, sha=self.sha, halo=self.halo)
+            name = self.job.method.name
+            return Used(name=name, sha=self.sha, halo=self.halo, series=self.series)
         if gap_days is None:
-            return Used(name=AUTO, sha=AUTO, halo=self.halo)
+            return Used(name=AUTO, sha=AUTO, halo=self.halo, series=False)
         return used_in(self.picks, gap_days)
 
     def by_name(self, name: str) -> Used:

@@ -2,6 +2,7 @@
 
     hide.py      what is hidden with a date, and what is known of the region without it
     targets.py   which dates are held out on which tiles, and what each is fused from
+    asked.py     a method that is to answer
     held_out.py  a target fused by several methods and compared: a task for any worker
     seen.py      which dates the weights of a method have seen already
     answers.py   what has been answered, kept on disk

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from pipeline.job import Job
+from pipeline.validate.asked import Asked
 from pipeline.validate.sums import Sums
 from pipeline.validate.targets import Target
 
@@ -35,16 +36,14 @@ class Answers:
         """Those of a region's cube."""
         return cls(job.inputs / FILE)
 
-    def has(self, target: Target, sha: str) -> bool:
-        return (target.key, sha) in self._known
-
-    def get(self, target: Target, sha: str) -> Sums | None:
+    def get(self, target: Target, method: Asked) -> Sums | None:
         """None while it has not been given."""
-        return self._known.get((target.key, sha))
+        return self._known.get(method.answer_to(target))
 
-    def add(self, target: Target, sha: str, sums: Sums) -> None:
+    def add(self, target: Target, method: Asked, sums: Sums) -> None:
         """Keep an answer, in memory and on disk."""
-        line = json.dumps({"target": target.key, "method": sha, "sums": sums.to_dict()})
+        key, sha = method.answer_to(target)
+        line = json.dumps({"target": key, "method": sha, "sums": sums.to_dict()})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-        self._known[target.key, sha] = sums
+        self._known[key, sha] = sums

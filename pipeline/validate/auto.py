@@ -7,8 +7,9 @@ from pipeline.executor import Executor
 from pipeline.job import AUTO
 from pipeline.progress import OnProgress
 from pipeline.recipe import write_json
+from pipeline.validate.asked import Asked
 from pipeline.validate.choice import choose, choosing, of_auto, report_periods, within
-from pipeline.validate.held_out import Asked, answered
+from pipeline.validate.held_out import answered
 from pipeline.validate.hide import Region
 from pipeline.validate.table import Answered
 from pipeline.validate.targets import Extent, Target, targets

@@ -18,7 +18,7 @@ from datetime import date, timedelta
 
 from pipeline.chosen import GAPS, Chosen, Period, Pick, Used, gap_class, used_in
 from pipeline.job import Job
-from pipeline.validate.held_out import Asked
+from pipeline.validate.asked import Asked
 from pipeline.validate.hide import HIDE_DAYS, Region
 from pipeline.validate.sums import Sums
 from pipeline.validate.table import Answered, by_date, difference, pooled_rmse
@@ -129,4 +129,4 @@ def _first(methods: Sequence[Asked], why: str) -> Pick:
 
 
 def _used(one: Asked) -> Used:
-    return Used(name=one.name, sha=one.sha, halo=one.halo)
+    return Used(name=one.name, sha=one.sha, halo=one.halo, series=one.series)

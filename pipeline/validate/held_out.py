@@ -1,6 +1,6 @@
 """Fuse a held-out date blind by several methods and compare them: a task, run by any worker."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,30 +10,16 @@ from model.block import Array
 from model.classical.naive import day_of
 from pipeline.executor import Executor
 from pipeline.fuse import fuser_for
-from pipeline.job import Job, Method
+from pipeline.job import Job
 from pipeline.progress import OnProgress, Progress
 from pipeline.references import BlockInputs, read_block
 from pipeline.validate.answers import Answers
+from pipeline.validate.asked import Asked
 from pipeline.validate.hide import Blind, Region
 from pipeline.validate.seen import Seen, seen_by
 from pipeline.validate.sums import Sums
 from pipeline.validate.table import Answered
 from pipeline.validate.targets import Target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A method that is to answer."""
-
-    method: Method
-    sha: str
-    halo: int
-    series: bool
-    """As its card says."""
-
-    @property
-    def name(self) -> str:
-        return self.method.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +59,7 @@ def answered(
         one.name: [
             (target, sums)
             for target, methods in pairs
-            if one in methods and (sums := answers.get(target, one.sha)) is not None
+            if one in methods and (sums := answers.get(target, one)) is not None
         ]
         for one in wanted
     }
@@ -93,21 +79,28 @@ def _answer(
     on_progress: OnProgress | None = None,
 ) -> list[str]:
     """Have the targets answered that ``answers`` lacks, and keep each as it comes; the errors."""
-    tasks: dict[str, HeldOut] = {}
+    tasks: list[HeldOut] = []
+    under_way: set[tuple[str, str]] = set()
     for target, methods in wanted:
-        missing = tuple(one for one in methods if not answers.has(target, one.sha))
-        if missing and target.key not in tasks:  # classes that hide the same dates share a task
+        # Classes that hide the same dates share their answers.
+        missing = tuple(
+            one
+            for one in methods
+            if answers.get(target, one) is None and one.answer_to(target) not in under_way
+        )
+        if missing:
+            under_way |= {one.answer_to(target) for one in missing}
             blind = region.without(target.hidden)
-            tasks[target.key] = HeldOut(job=region.job, target=target, blind=blind, methods=missing)
+            tasks.append(HeldOut(job=region.job, target=target, blind=blind, methods=missing))
     errors: list[str] = []
     work = partial(compare, device=ex.device)
-    for done, outcome in enumerate(ex.map(work, tasks.values(), gpu=True), 1):
+    for done, outcome in enumerate(ex.map(work, tasks, gpu=True), 1):
         target = outcome.task.target
         if outcome.result is None:
             errors.append(str(outcome.error))
         else:
             for one, sums in zip(outcome.task.methods, outcome.result, strict=True):
-                answers.add(target, one.sha, sums)
+                answers.add(target, one, sums)
         if on_progress is not None:
             on_progress(
                 Progress(
@@ -176,13 +169,3 @@ def blind_images(task: HeldOut, device: str) -> tuple[BlockInputs, list[Image]]:
         core = (0, slice(None), *inputs.core)
         images.append(Image(reflectance=fused[core], sigma=None if sigma is None else sigma[core]))
     return inputs, images
-
-
-def asked(job: Job, names: Iterable[str]) -> tuple[Asked, ...]:
-    """The methods by these names, each once, with the job's settings.  Raises CheckpointError."""
-    found = []
-    for name in dict.fromkeys(names):
-        method = job.method.by_name(name)
-        card = method.card()
-        found.append(Asked(method=method, sha=card.sha, halo=card.halo, series=card.series))
-    return tuple(found)

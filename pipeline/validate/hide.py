@@ -44,6 +44,7 @@ class Region:
         self.job = job
         self.survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
         self.bands = open_inputs(job.inputs).bands
+        self.halo = job.method.card().halo
 
     def near(self, day: date, days: int) -> frozenset[date]:
         """The fine dates, of all paths and rows, up to ``days`` from ``day``; itself too."""

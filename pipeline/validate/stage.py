@@ -7,8 +7,9 @@ from pipeline.executor import Executor
 from pipeline.job import AUTO, Job, JobError
 from pipeline.progress import OnProgress
 from pipeline.recipe import check_bands
+from pipeline.validate.asked import asked
 from pipeline.validate.auto import pick_and_report
-from pipeline.validate.held_out import answered, asked
+from pipeline.validate.held_out import answered
 from pipeline.validate.hide import HIDE_DAYS, Region
 from pipeline.validate.result import Validation
 from pipeline.validate.seen import seen_by
@@ -35,7 +36,7 @@ def validate(
     Needs the scenes to have been read; what was answered before is not asked again.  ``methods``:
     the job's own if none is named; the naive ones of ``BASELINES`` are always beside.  ``auto``
     picks, unless it has, and ``choose_anew`` even then.  No rows where no date can be held out.
-     Raises NotIngestedError, CheckpointError and JobError.
+    Raises NotIngestedError, CheckpointError and JobError.
     """
     region = Region(job)
     own = [one.name for one in job.method.each]

@@ -12,7 +12,7 @@ from datetime import date
 from itertools import islice
 from typing import Literal
 
-from pipeline.choose import views
+from pipeline.choose import Choice, TileView, views
 from pipeline.grid import Tile
 from pipeline.job import Method
 from pipeline.recipe import Recipe, digest
@@ -49,6 +49,9 @@ class Target:
     Not the region's statistics, which every night's scenes move by a little: an answer is kept
     as it was first given, as a cube keeps the statistics of its first plan.
     """
+
+    series_key: str
+    """The same for a method that is given the series, which every new image changes."""
 
     def __post_init__(self) -> None:
         used = {*self.address.before, *self.address.after, *self.address.series}
@@ -115,17 +118,26 @@ def _of_day(
     if extent == "sample":
         tiles.sort(key=lambda tile: _lot(day, tile.index))
     hidden = region.near(day, hide_days) | beside
-    for tile, address, identity in _addresses(region, day, tiles, hidden, hide_days):
-        parts = [_FORMAT, tile.index, sorted(map(str, hidden)), identity]
+    for view, choice in _choices(region, day, tiles, hidden, hide_days):
+        alone = replace(choice, made_from=replace(choice.made_from, series=()))
+        parts = [_FORMAT, view.tile.index, sorted(map(str, hidden))]
+        key, series_key = (
+            digest([*parts, view.identity(one, day, provisional=False)], 12).hex()
+            for one in (alone, choice)
+        )
         yield Target(
-            address=address, hide_days=hide_days, hidden=hidden, key=digest(parts, 12).hex()
+            address=view.address(choice, halo=0),
+            hide_days=hide_days,
+            hidden=hidden,
+            key=key,
+            series_key=series_key,
         )
 
 
-def _addresses(
+def _choices(
     region: Region, day: date, tiles: Sequence[Tile], hidden: frozenset[date], hide_days: int
-) -> Iterator[tuple[Tile, BlockAddress, int]]:
-    """The block of each tile that has a bracket that day, and what identifies its images."""
+) -> Iterator[tuple[TileView, Choice]]:
+    """What each tile that has a bracket that day is made from."""
     # Only the choice of dates is asked of this recipe, which no statistics enter.  Days fused from
     # one side are few and harder, and would blur what the others are worth.
     job = region.job
@@ -135,13 +147,12 @@ def _addresses(
     method = Method(name="linear", checkpoint=None)
     alone = replace(job, start=day, end=day, rules=rules, method=method)
     recipe = Recipe(
-        job=alone, bands=region.bands, halo=0, sha="", series=True, centre=(), spread=()
+        job=alone, bands=region.bands, halo=region.halo, sha="", series=True, centre=(), spread=()
     )
     for view in views(recipe, region.survey.without(hidden), tiles):
         for choice in view.choices():
             if choice.gap is None:
-                identity = view.identity(choice, day, provisional=False)
-                yield view.tile, view.address(choice, halo=0), identity
+                yield view, choice
 
 
 def _lot(day: date, tile: int = 0) -> str:

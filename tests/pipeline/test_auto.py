@@ -25,8 +25,9 @@ from pipeline.recipe import Recipe, make_recipe
 from pipeline.run import cube_status, plan, run_job
 from pipeline.store import read_attrs, read_tables
 from pipeline.validate import choice
+from pipeline.validate.asked import Asked, asked
 from pipeline.validate.choice import choose, choosing, report_periods, within
-from pipeline.validate.held_out import Asked, answered, asked
+from pipeline.validate.held_out import answered
 from pipeline.validate.hide import HIDE_DAYS, Region
 from pipeline.validate.result import ATTRIBUTE
 from pipeline.validate.stage import validate
@@ -153,12 +154,13 @@ def test_another_choice_makes_the_days_of_its_class_stale_and_no_others(
     job = copied(done, tmp_path / "other")
     known = json.loads(chosen_path(job.inputs).read_text())
     place = 0
-    others = asked(job, [name for name in AMONG if name != known["picks"][place]["used"]["name"]])
-    one = others[0]
-    known["picks"][place]["used"] = {"name": one.name, "sha": one.sha, "halo": one.halo}
+    (one,) = asked(job, ["linear-series"])
+    used = {"name": one.name, "sha": one.sha, "halo": one.halo, "series": one.series}
+    known["picks"][place]["used"] = used
     chosen_path(job.inputs).write_text(json.dumps(known))
     planned = make_plan(job)
     assert planned.stale
+    assert {task.method for task in planned.tasks} == {"linear-series"}
     with pytest.raises(StaleError, match="--refresh"):
         planned.refuse_stale()
     tables = read_tables(job.cube)

@@ -20,7 +20,8 @@ from pipeline.store import read_attrs
 from pipeline.survey import NotIngestedError
 from pipeline.validate import Moments, hide
 from pipeline.validate.answers import FILE, Answers
-from pipeline.validate.held_out import answered, asked
+from pipeline.validate.asked import asked
+from pipeline.validate.held_out import answered
 from pipeline.validate.hide import HIDE_DAYS, LeakError, Region
 from pipeline.validate.result import ATTRIBUTE, Validation
 from pipeline.validate.seen import ADAPTED, IN_SITE, ZERO_SHOT, seen_by
