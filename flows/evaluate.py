@@ -28,7 +28,7 @@ def run_evaluate(
         pinned = _pinned(result)
         if config.pinned is not None:
             lines(log, check_pinned(path, config.pinned, pinned))
-        text = yaml.safe_dump(frozen(config, evaluation, pinned), sort_keys=False)
+        text = yaml.safe_dump(frozen(config, base, evaluation, pinned), sort_keys=False)
         (folder / CONFIG).write_text(text, encoding="utf-8")
         written = write_report(result, folder, ex, on_progress)
     lines(out, summary_lines(result))

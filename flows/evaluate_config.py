@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from flows.config import fault_text, read_yaml
+from flows.config import fault_text, read_yaml, region_job
 from flows.train_config import shipped
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class WorldConfig(_Section):
 
 
 class SetConfig(_Section):
-    """One set: exactly one of ``real``, ``scenes`` and ``world``."""
+    """One set: exactly one of ``real``, ``scenes``, ``world`` and ``region``."""
 
     real: str | None = None
     """A small real set by its name in ``pipeline.real_sets``: salton-sea, shenzhen, ..."""
@@ -55,20 +55,34 @@ class SetConfig(_Section):
 
     world: WorldConfig | None = None
 
+    region: Path | None = None
+    """A region file whose scenes `daily30 plan` or `daily30 fuse` has read: its clear fine dates
+    are hidden in turn, with those around them."""
+
     groups: tuple[str, ...] = ()
     """Of a real set: only these of its groups of scenes."""
 
     split: str | None = None
     """Of a scene set: which of its splits; by default test."""
 
+    hide_days: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    """Of a region: fine images up to so many days from a held-out date are hidden with it; by
+    default 0, 8, 16, 32, a group each."""
+
+    extent: Literal["sample", "all"] | None = None
+    """Of a region: a sample of its dates and tiles, or all of them; by default a sample."""
+
     @model_validator(mode="after")
     def _is_one_set(self) -> Self:
-        if sum(one is not None for one in (self.real, self.scenes, self.world)) != 1:
-            raise ValueError("must say exactly one of real, scenes and world")
+        kinds = (self.real, self.scenes, self.world, self.region)
+        if sum(one is not None for one in kinds) != 1:
+            raise ValueError("must say exactly one of real, scenes, world and region")
         if self.real is None and self.groups:
             raise ValueError("groups go with real; a scene set has a split")
         if self.scenes is None and self.split is not None:
             raise ValueError("split goes with scenes; a real set has groups")
+        if self.region is None and (self.hide_days is not None or self.extent is not None):
+            raise ValueError("hide_days and extent go with region")
         return self
 
 
@@ -145,9 +159,16 @@ class EvaluationConfig(_Section):
         )
 
     def _set(self, one: SetConfig, base: Path) -> SetChoice:
-        from pipeline.evaluate.choices import RealSet, SceneFolder, WorldChoice
+        from pipeline.evaluate.choices import RealSet, RegionChoice, SceneFolder, WorldChoice
         from pipeline.real_sets import READERS
+        from pipeline.validate.hide import HIDE_DAYS
 
+        if one.region is not None:
+            return RegionChoice(
+                job=region_job(_path(one.region, base)),
+                hide_days=one.hide_days or HIDE_DAYS,
+                extent=one.extent or "sample",
+            )
         if one.world is not None:
             return WorldChoice(generator=one.world.generator, seed=one.world.seed)
         if one.scenes is not None:
@@ -211,18 +232,14 @@ def _keys_of(section: Sequence[str]) -> list[str]:
     return list(sections[section[0] if section else ""].model_fields)
 
 
-def frozen(config: EvaluationConfig, evaluation: Evaluation, pinned: Pinned) -> dict[str, Any]:
+def frozen(
+    config: EvaluationConfig, base: Path, evaluation: Evaluation, pinned: Pinned
+) -> dict[str, Any]:
     """The file to keep beside a report: whole paths, every label, and what it was made of."""
-    from pipeline.evaluate.choices import RealSet, WorldChoice
-
-    sets: list[dict[str, Any]] = []
-    for one in evaluation.sets:
-        if isinstance(one, RealSet):
-            sets.append({"real": one.name, **({"groups": list(one.groups)} if one.groups else {})})
-        elif isinstance(one, WorldChoice):
-            sets.append({"world": {"generator": one.generator, "seed": one.seed}})
-        else:
-            sets.append({"scenes": str(one.folder), "split": one.split})
+    base = base.resolve()
+    sets = [one.model_dump(mode="json", exclude_defaults=True) for one in config.sets]
+    for one in sets:
+        one |= {key: str(_path(Path(one[key]), base)) for key in ("scenes", "region") if key in one}
     methods = [
         {
             key: value
@@ -233,7 +250,7 @@ def frozen(config: EvaluationConfig, evaluation: Evaluation, pinned: Pinned) -> 
     ]
     return {
         "name": config.name,
-        "data": str(config.data),
+        "data": str(_path(config.data, base)),
         "sets": sets,
         "methods": methods,
         "pictures": config.pictures,

@@ -2,7 +2,8 @@
 
     choices.py     what is asked for: sets, methods, pictures
     sets.py        a set as scenes, opened one at a time: real_sets of pipeline,
-                   scene_folder.py (CIA, LGC, AHB, a region's triplets), worlds.py (simulated)
+                   scene_folder.py (CIA, LGC, AHB, a region's triplets), worlds.py (simulated),
+                   region.py (a region's own dates, held out)
     contenders.py  a method with its label, its training, and whether a set may be scored with it
     answers.py     a method on a scene: the fused image on disk, with what it cost (cost.py)
     scores.py      an answer against the truth; scored.py: all answers of a scene

@@ -34,12 +34,13 @@ class AnswerTask:
     def of(
         cls, choice: SetChoice, source: Source, scene: str, contender: Contender
     ) -> "AnswerTask":
+        code = scene_code(type(choice).__name__)
         return cls(
             choice=choice,
             set=source.name,
             scene=scene,
             method=contender.choice,
-            identity=fingerprint(source.sha, scene_code(), scene, contender.identity),
+            identity=fingerprint(source.sha, code, scene, contender.identity),
         )
 
     def path(self, folder: Path) -> Path:

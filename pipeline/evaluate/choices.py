@@ -6,6 +6,9 @@ from typing import Literal
 
 from model.card import SERIES_HALO
 from model.classical.naive import NAIVE
+from pipeline.job import Job
+from pipeline.validate.hide import HIDE_DAYS
+from pipeline.validate.targets import Extent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,16 @@ class WorldChoice:
     seed: int
 
 
-SetChoice = RealSet | SceneFolder | WorldChoice
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionChoice:
+    """A region whose scenes have been read; its clear dates are hidden in turn."""
+
+    job: Job
+    hide_days: tuple[int, ...] = HIDE_DAYS
+    extent: Extent = "sample"
+
+
+SetChoice = RealSet | SceneFolder | WorldChoice | RegionChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,12 +35,18 @@ def method_code(method: str) -> str:
     return _sha(_closure(_file(_MODULES.get(method, _PEERS))))
 
 
-@lru_cache(maxsize=1)
-def scene_code() -> str:
-    """Of the code that makes scenes of files."""
-    names = ("sets", "scene_folder", "worlds")
-    here = (_PIPELINE / "evaluate" / f"{name}.py" for name in names)
-    return _sha([_PIPELINE / "real_sets.py", *here])
+_SCENES = {
+    "RealSet": ("real_sets.py",),
+    "SceneFolder": ("real_sets.py", "evaluate/scene_folder.py"),
+    "WorldChoice": ("evaluate/worlds.py",),
+    "RegionChoice": ("evaluate/region.py", "references.py", "corrections.py"),
+}
+
+
+@lru_cache(maxsize=8)
+def scene_code(kind: str) -> str:
+    """Of the code that makes scenes of a kind of choice."""
+    return _sha(_PIPELINE / name for name in _SCENES[kind])
 
 
 @lru_cache(maxsize=1)

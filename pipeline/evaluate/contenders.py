@@ -1,6 +1,6 @@
 """A method that takes part: its identity, what it was trained on, and where it may be scored."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,28 +61,6 @@ class Contender:
             if not fits:
                 return f"it is made for all of {', '.join(bands)}"
         for stage in self.training:
-            if source.named_in(stage) and (reason := _seen(stage, source)):
+            if source.named_in(stage) and (reason := source.seen_in(stage)):
                 return reason
         return None
-
-
-def _seen(stage: Mapping[str, Any], source: Source) -> str | None:
-    """How a stage that names the set has seen what would be scored; None if only another split."""
-    if source.learned_from is None:
-        return f"its card names {source.name}, or a set of the same scene, in its training"
-    entries = [one for one in _entries(stage) if source.named_in(one)]
-    if not entries:
-        return f"its card names {source.name} in its training and does not say which split"
-    for one in entries:
-        if one.get("scenes") != source.name:
-            return f"its card names a set of the same scene as {source.name} in its training"
-        if one.get("split") not in (source.learned_from, "validation"):
-            return f"it was trained or chosen on the split {one.get('split')} of {source.name}"
-    return None
-
-
-def _entries(stage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What a stage was trained and chosen on, set by set (``model.training.sources.describe``)."""
-    for key in ("data", "validation"):
-        listed = stage.get(key)
-        yield from (one for one in listed or () if isinstance(listed, list))

@@ -43,7 +43,7 @@ table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabu
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td { padding: .28rem .6rem; text-align: right; white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--line);
-  vertical-align: bottom; }
+  vertical-align: bottom; white-space: normal; }
 td { border-bottom: 1px solid var(--line); }
 tbody tr:hover td { background: var(--shade); }
 .text { text-align: left; }

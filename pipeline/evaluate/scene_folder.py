@@ -1,7 +1,7 @@
 """A scene set (``model.training.scenes``) as scenes: benchmark sets, and a region's triplets."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,6 +19,9 @@ from pipeline.sets.tables import SETS
 PIXEL_M = {"cia": 25.0, "lgc": 25.0}
 """Side of a fine pixel where it is not Landsat's 30 m."""
 
+LEARNED_FROM = "train"
+"""The split that weights may know which are scored on another."""
+
 _EPOCH = date(1970, 1, 1)
 
 
@@ -31,8 +34,6 @@ class FolderSource:
         self.split = choice.split
         self._triplets = {one.name: one for one in self.set.split(choice.split)}
         self.name, self.bands, self.keys = self.set.name, self.set.bands, tuple(self._triplets)
-        self.learned_from = "train" if choice.split != "train" else None
-        self._distrust_shown_truths()
         named = {file for one in self._triplets.values() for file in one.files.values()}
         paths = [self.folder / TABLE, *(self.folder / f"{name}.npy" for name in named)]
         self.sha = files_sha(paths, self.folder)
@@ -85,6 +86,20 @@ class FolderSource:
     def named_in(self, stage: Mapping[str, Any]) -> bool:
         return named_in({"training": [stage]}, self.name)
 
+    def seen_in(self, stage: Mapping[str, Any]) -> str | None:
+        """Weights of the training split are scored, if no triplet of it shows a truth."""
+        if self.split == LEARNED_FROM or self._shows_truths:
+            return f"its card names {self.name}, or a set of the same scene, in its training"
+        entries = [one for one in _entries(stage) if self.named_in(one)]
+        if not entries:
+            return f"its card names {self.name} in its training and does not say which split"
+        for one in entries:
+            if one.get("scenes") != self.name:
+                return f"its card names a set of the same scene as {self.name} in its training"
+            if one.get("split") not in (LEARNED_FROM, "validation"):
+                return f"it was trained or chosen on the split {one.get('split')} of {self.name}"
+        return None
+
     @property
     def timeline(self) -> tuple[str, ...]:
         """A scene set does not say which of its scenes are of one place."""
@@ -106,12 +121,12 @@ class FolderSource:
         )
         return cropped and tuple(one.days for one in self._triplets.values()) == days
 
-    def _distrust_shown_truths(self) -> None:
-        """A truth that a training triplet shows is no test of weights trained on them."""
-        trained = (one for one in self.set.scenes if one.split == self.learned_from)
+    @property
+    def _shows_truths(self) -> bool:
+        """Whether a training triplet shows what is to be predicted."""
+        trained = (one for one in self.set.scenes if one.split == LEARNED_FROM)
         seen = {day for one in trained for day in one.days}
-        if seen & {one.days[1] for one in self._triplets.values()}:
-            self.learned_from = None
+        return bool(seen & {one.days[1] for one in self._triplets.values()})
 
     def _fine(self, one: Triplet, role: str) -> Array:
         return unpack(np.asarray(mapped(self.folder, one.files[role])))
@@ -141,6 +156,13 @@ class FolderSource:
                 "coarse_filled": target[None],
             }
         return found
+
+
+def _entries(stage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What a stage was trained and chosen on, set by set (``model.training.sources.describe``)."""
+    for key in ("data", "validation"):
+        listed = stage.get(key)
+        yield from listed if isinstance(listed, list) else ()
 
 
 def whole_mask(mask: NDArray[np.bool_], ratio: int) -> NDArray[np.bool_]:

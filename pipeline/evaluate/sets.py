@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
-from pipeline.evaluate.choices import RealSet, SceneFolder, SetChoice, WorldChoice
+from pipeline.evaluate.choices import RealSet, RegionChoice, SceneFolder, SetChoice, WorldChoice
+from pipeline.evaluate.region import RegionSource
 from pipeline.evaluate.scene_folder import FolderSource
 from pipeline.evaluate.store import files_sha
 from pipeline.evaluate.worlds import WorldSource
@@ -33,10 +34,6 @@ class Source(Protocol):
         """The scenes, each by a name of its own, in the order of the report."""
 
     @property
-    def learned_from(self) -> str | None:
-        """The split whose weights may be scored here, marked in-site; None: no part of the set."""
-
-    @property
     def as_published(self) -> bool:
         """Whether it is the papers' test split in their crop, so that their numbers compare."""
 
@@ -48,6 +45,9 @@ class Source(Protocol):
 
     def named_in(self, stage: Mapping[str, Any]) -> bool:
         """Whether a stage of a card's training names the set, or one of the same scene."""
+
+    def seen_in(self, stage: Mapping[str, Any]) -> str | None:
+        """How a stage that names the set has seen what would be scored; None: only the rest."""
 
 
 class RealSource:
@@ -62,7 +62,7 @@ class RealSource:
             )
         chosen = [scene for scene in read if not choice.groups or scene.group in choice.groups]
         self._scenes = {f"{scene.group}, {scene.name}": scene for scene in chosen}
-        self.name, self.learned_from, self.as_published = choice.name, None, False
+        self.name, self.as_published = choice.name, False
         self.bands = chosen[0].bands
         folder = choice.folder / FOLDERS[choice.name]
         self.sha = files_sha((path for path in folder.rglob("*") if path.is_file()), folder)
@@ -83,6 +83,10 @@ class RealSource:
     def named_in(self, stage: Mapping[str, Any]) -> bool:
         return named_in({"training": [stage]}, self.name)
 
+    def seen_in(self, stage: Mapping[str, Any]) -> str | None:
+        """No part of a real set is for training."""
+        return f"its card names {self.name}, or a set of the same scene, in its training"
+
 
 @lru_cache(maxsize=1)
 def open_source(choice: SetChoice) -> Source:
@@ -97,3 +101,5 @@ def open_source(choice: SetChoice) -> Source:
             return FolderSource(choice)
         case WorldChoice():
             return WorldSource(choice)
+        case RegionChoice():
+            return RegionSource(choice)

@@ -25,7 +25,6 @@ class WorldSource:
     """The scenes of one world."""
 
     as_published = False
-    learned_from: str | None = None
     bands = BANDS
 
     def __init__(self, choice: WorldChoice) -> None:
@@ -64,6 +63,10 @@ class WorldSource:
         generator, seed = self.choice.generator, self.choice.seed
         one = rf"(?<![a-z]){generator}(-|, seed |[^;,]*--seed ){seed}(?!\d)"
         return re.search(one, str(stage)) is not None
+
+    def seen_in(self, stage: Mapping[str, Any]) -> str | None:
+        """A world is no part of anything."""
+        return f"it was trained or chosen on {self.name}"
 
     @cached_property
     def _world(self) -> Timeline:

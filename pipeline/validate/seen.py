@@ -31,14 +31,14 @@ def seen_by(job: Job, method: Method) -> Seen:
         return Seen(weights="")
     stages = read_card(locate(method.checkpoint, method.name)).get("training", [])
     regions = [stage.get("region") for stage in stages]
-    here = [one for one in regions if one is not None and _touch(job.bbox, one["bbox"])]
+    here = [one for one in regions if one is not None and shares_ground(job.bbox, one["bbox"])]
     if not here:
         return Seen(weights=ZERO_SHOT)
     dates = frozenset(date.fromisoformat(day) for one in here for day in one["dates"])
     return Seen(weights=IN_SITE if len(here) == len(stages) else ADAPTED, dates=dates)
 
 
-def _touch(a: BBox, b: BBox) -> bool:
+def shares_ground(a: BBox, b: BBox) -> bool:
     """Whether two boxes in degrees share ground; either may cross the antimeridian."""
     if a[3] < b[1] or b[3] < a[1]:
         return False

@@ -89,7 +89,9 @@ class Named:
 
     name: str
     bands: tuple[str, ...] = ("red", "nir08")
-    learned_from: None = None
+
+    def seen_in(self, stage: dict[str, Any]) -> str:
+        return f"its card names {self.name}"
 
     def named_in(self, stage: dict[str, Any]) -> bool:
         from pipeline.real_sets import named_in
