@@ -96,8 +96,11 @@ def of_cube(cube: Path) -> Iterator[PixelSeries]:
         )
 
 
-def draw(pixels: Iterable[PixelSeries], out: Path, method: str) -> Path | None:
-    """Draw pixels below each other into ``out`` (PNG); None where there is none."""
+def draw(pixels: Iterable[PixelSeries], out: Path, fused: str) -> Path | None:
+    """Draw pixels below each other into ``out`` (PNG), ``fused`` the name of their line.
+
+    None where there is none.
+    """
     listed = list(pixels)
     if not listed:
         return None
@@ -107,7 +110,7 @@ def draw(pixels: Iterable[PixelSeries], out: Path, method: str) -> Path | None:
         axes.plot(*one.coarse, "x", color="0.55", ms=4, label="coarse cell, clear")
         if one.truth is not None:
             axes.plot(*one.truth, color="0.75", lw=4, label="truth")
-        axes.plot(*one.fused, ".-", color="tab:blue", lw=1.3, ms=3, label=method)
+        axes.plot(*one.fused, ".-", color="tab:blue", lw=1.3, ms=3, label=fused)
         axes.plot(*one.fine, "o", color="k", mfc="white", ms=6, label="fine image, clear")
         axes.set_title(one.title, loc="left", fontsize=10)
         axes.set_ylabel("reflectance", fontsize=8)

@@ -15,6 +15,8 @@ from pipeline.evaluate.document import (
     Table,
 )
 from pipeline.evaluate.html import page
+from pipeline.pixel_series import draw as draw_pixels
+from pipeline.pixel_series import of_cube
 from pipeline.validate.plot import draw
 from pipeline.validate.result import Validation, class_name, report_path
 from pipeline.validate.table import FLOOR, Row
@@ -23,10 +25,11 @@ COLUMNS = ("rmse", "changed", "cc", "bias", "edge", "lbp", "coverage")
 
 
 def write_report(found: Validation, cube: Path) -> Path:
-    """Write report and picture; the report's path."""
+    """Write report and pictures; the report's path."""
     path = report_path(cube)
     picture = draw(found, path.with_suffix(".png")) if found.rows else None
-    blocks = tuple(_blocks(found, picture))
+    pixels = draw_pixels(of_cube(cube), cube.with_suffix(".pixels.png"), "fused or observed")
+    blocks = tuple(_blocks(found, picture, pixels))
     document = Document(title=f"How good {cube.stem} is", blocks=blocks)
     path.write_text(page(document, path.parent), encoding="utf-8")
     return path
@@ -47,7 +50,7 @@ def tables(found: Validation) -> Iterator[Table]:
         )
 
 
-def _blocks(found: Validation, picture: Path | None) -> Iterator[Element]:
+def _blocks(found: Validation, picture: Path | None, pixels: Path | None) -> Iterator[Element]:
     yield Paragraph(
         text="Real fine dates were hidden, with all fine images within so many days of them, "
         f"fused blind, and compared with what was seen ({found.extent} of the dates; images up "
@@ -62,6 +65,13 @@ def _blocks(found: Validation, picture: Path | None) -> Iterator[Element]:
     if found.choice:
         yield Heading(text="What auto picked, by other dates than those above", level=2)
         yield Bullets(texts=found.choice)
+    if pixels is not None:
+        yield Heading(text="Pixels through time", level=2)
+        yield Picture(
+            path=Path(pixels.name),
+            caption="Pixels of a tile, from the most to the least changing: is there flicker, a "
+            "jump where an image was seen, a cloud that no mask found?",
+        )
     if not found.rows:
         yield Paragraph(text="No fine date has clear references on both sides of it.")
 

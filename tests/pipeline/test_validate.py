@@ -375,6 +375,8 @@ def test_a_run_tells_how_good_it_is_in_the_cube_and_beside_it(
     picture = imread(job.cube.with_suffix(".validation.png"))
     assert picture.shape[1] > 1000
     assert len(np.unique(picture.reshape(-1, picture.shape[-1]), axis=0)) > 50
+    assert "Pixels through time" in report
+    assert job.cube.with_suffix(".pixels.png").stat().st_size > 10_000
 
     told.clear()
     run_job(job, scheduler="synchronous", on_progress=told.append)
