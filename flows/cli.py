@@ -233,7 +233,7 @@ def validate(
     from flows.config import region_job
     from flows.show import lines, progress, table
     from pipeline.executor import executor
-    from pipeline.run import locked, tell_validation
+    from pipeline.run import ingest, locked, prepare, tell_validation
     from pipeline.validate.result import report_path
     from pipeline.validate.stage import refuse_nothing
     from pipeline.validate.stage import validate as score
@@ -244,8 +244,10 @@ def validate(
         hidden = tuple(int(days) for days in hide_days.split(","))
     except ValueError as error:
         raise ValueError(f"--hide-days {hide_days!r} must be numbers such as 0,8,16") from error
-    _ingested_plan(job, workers)
     with locked(job), executor(workers) as ex, progress(log) as on_progress:
+        # Refreshed: no day of the cube is touched here, so it does not matter if they are stale.
+        prepare(job, refresh=True, on_progress=on_progress)
+        ingest(job, ex, on_progress)
         found = score(
             job,
             ex,

@@ -239,6 +239,11 @@ def test_a_region_goes_from_images_to_a_cube_and_is_told_about(region: Path) -> 
     code, text, error = daily30("fuse", region, "--workers", "1")
     assert code == 2
     assert "--refresh" in error
+    # Days that are stale keep nobody from asking how good the other method would be.
+    code, text, error = daily30("validate", region, "--workers", "1", "--sample")
+    assert code == 0, error
+    assert "report: " in text
+    assert (region.parent / "small.validation.html").exists()
 
 
 def test_stfdiff_fuses_a_region_with_weights_of_its_own(region: Path) -> None:
