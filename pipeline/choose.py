@@ -21,10 +21,6 @@ from pipeline.recipe import Recipe, digest
 from pipeline.references import BlockAddress
 from pipeline.survey import Survey
 
-FILLERS = 4
-"""Dates on each side that may fill the holes of a reference: four passes of a satellite leave few
-holes."""
-
 LONGEST = 16
 """Days of a task: its block holds that many answers in memory at once."""
 
@@ -119,7 +115,7 @@ class Images:
             return MadeFrom(gap=found)
         holes = not self.whole.issuperset(found.dates)
         usable = self.clear if holes else ()
-        before, after = fillers(found, day, usable, max_span_days=span, most=FILLERS)
+        before, after = fillers(found, day, usable, max_span_days=span)
         # By the same reach as the references: an image farther away never matters to a day.  Its
         # own is left out, for its pixels are observed.
         reach = timedelta(days=span)

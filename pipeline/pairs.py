@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from math import inf
+from math import inf, prod
 from operator import attrgetter
 from typing import Literal
 
@@ -45,6 +45,33 @@ class Score:
 
 
 SCORE = Score()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fillers:
+    """How many dates on a side may fill the holes of a reference.
+
+    A tile of 96 pixels is often all clear or all clouded, and a few dates fill it; in a larger one
+    each date leaves some hole.  So more are taken until few holes can be left, were clouds of one
+    date to know nothing of those of another.  On the sample (350 x 350 pixels, a fine image in four
+    days, 28 % clear in the mean) the share without a reference is, for tiles of 96, 192 and 384
+    pixels, .84, 5.7 and 7.3 % with 4 dates always; .22, .58 and .64 % with 8 at most; .22, .00 and
+    .00 % with 12, the same as with all there are.  What a tile lists is a mask to read, and an
+    image only where it has something to fill; but a day whose list is not full is provisional until
+    no image to come could join it.
+    """
+
+    least: int = 4
+    most: int = 12
+    holes: float = 1e-3
+    """Share of the tile expected to be left, below which no more than ``least`` are taken."""
+
+    def wants(self, taken: int, left: float) -> bool:
+        """Whether another is taken after so many, a share of ``left`` still without a value."""
+        return taken < self.least or (taken < self.most and left > self.holes)
+
+
+FILLERS = Fillers()
 
 
 class Gap(StrEnum):
@@ -206,14 +233,13 @@ def fillers(
     clear: Sequence[Candidate],
     *,
     max_span_days: int,
-    most: int,
 ) -> tuple[tuple[date, ...], tuple[date, ...]]:
     """The references before and after ``target``, each followed by what may fill its holes.
 
-    ``clear`` are all dates on which any pixel of the tile is clear, ascending.  On each side the
-    ``most`` of least cost are taken, at most ``max_span_days`` from the reference of the other
-    side; of a single reference those of its side, at most half of that from it.  So no image
-    farther than ``max_span_days`` from a day ever matters to it.
+    ``clear`` are all dates on which any pixel of the tile is clear, ascending.  On each side those
+    of least cost are taken, as many as ``FILLERS`` says, at most ``max_span_days`` from the
+    reference of the other side; of a single reference those of its side, at most half of that from
+    it.  So no image farther than ``max_span_days`` from a day ever matters to it.
     """
     first, last = min(found.dates), max(found.dates)
     reach = timedelta(days=max_span_days if first < last else max_span_days // 2)
@@ -224,9 +250,14 @@ def fillers(
     def side(reference: date | None, days: Iterable[Candidate]) -> tuple[date, ...]:
         if reference is None:
             return ()
-        others = [one for one in days if one.day != reference]
-        others.sort(key=lambda one: (one.cost(target), abs((one.day - target).days)))
-        return (reference, *[one.day for one in others[:most]])
+        listed = sorted(days, key=lambda one: (one.cost(target), abs((one.day - target).days)))
+        left = prod(1 - one.clear for one in listed if one.day == reference)
+        taken = [reference]
+        for one in listed:
+            if one.day != reference and FILLERS.wants(len(taken) - 1, left):
+                taken.append(one.day)
+                left *= 1 - one.clear
+        return tuple(taken)
 
     return (
         side(found.before, (one for one in near if one.day < target)),

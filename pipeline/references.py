@@ -278,6 +278,8 @@ def _reference(
     other_side = np.zeros_like(clear)
     for used in (*own[1:], *other):
         holes = day == _NEVER
+        if not holes.any():
+            break
         if not (holes & fine.clear(used)).any():
             continue  # its bands are not even read
         values, seen_clear, seen = fine.read(used)

@@ -1,4 +1,5 @@
 from itertools import pairwise
+from math import prod
 
 import pytest
 from hypothesis import given
@@ -206,17 +207,16 @@ def test_days_apart_are_not_one_run() -> None:
     images,
     st.integers(5, 39),
     st.integers(36, 64),
-    st.integers(0, 5),
     st.sampled_from(["before", "after", "both"]),
 )
 def test_what_fills_holes_costs_least_on_its_side_and_stays_within_the_span(
-    images, target, span, most, sides
+    images, target, span, sides
 ) -> None:
     found = Bracket(
         before=day(4) if sides != "after" else None, after=day(40) if sides != "before" else None
     )
     candidates = make_candidates(images)
-    lists = fillers(found, day(target), candidates, max_span_days=span, most=most)
+    lists = fillers(found, day(target), candidates, max_span_days=span)
     for side, reference, other in (
         (lists[0], found.before, found.after),
         (lists[1], found.after, found.before),
@@ -237,8 +237,25 @@ def test_what_fills_holes_costs_least_on_its_side_and_stays_within_the_span(
             )
         ]
         usable.sort(key=lambda one: (price(one, target), abs(one.day - day(target))))
-        assert list(side[1:]) == [one.day for one in usable[:most]]
+        holes = [1 - one.clear for one in candidates if one.day == reference]
+        enough = 4
+        while enough < 12 and prod([*holes, *(1 - one.clear for one in usable[:enough])]) > 1e-3:
+            enough += 1
+        assert list(side[1:]) == [one.day for one in usable[:enough]]
         if (
             other is not None or abs((reference - day(target)).days) <= span // 2
         ):  # as bracket has it
             assert all(abs((one - day(target)).days) <= span for one in side)
+
+
+@pytest.mark.parametrize(("clear", "listed"), [(0.9, 4), (0.5, 9), (0.3, 12)])
+def test_the_holes_of_a_tile_that_is_seldom_clear_may_be_filled_from_more_dates(
+    clear: float, listed: int
+) -> None:
+    candidates = [
+        Candidate(day=day(n), clear=clear, cloud_distance=1500.0) for n in range(40) if n != 20
+    ]
+    found = Bracket(before=day(19), after=day(21))
+    before, after = fillers(found, day(20), candidates, max_span_days=64)
+    assert before == tuple(day(19 - n) for n in range(1 + listed))
+    assert after == tuple(day(21 + n) for n in range(1 + listed))

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calibration import Line
-from pipeline.choose import FILLERS, LONGEST
+from pipeline.choose import LONGEST
 from pipeline.coincidence import Coincidence, write_coincident
 from pipeline.corrections import Measured
 from pipeline.cube import PARTLY, Status
 from pipeline.job import Job, PairRules
-from pipeline.pairs import Bracket, Candidate, Gap, bracket, reference_dates
+from pipeline.pairs import FILLERS, Bracket, Candidate, Gap, bracket, reference_dates
 from pipeline.plan import PRODUCED, FuseTask, Plan, StaleError, draw_plan
 from pipeline.recipe import Recipe
 from pipeline.registration import Shift
@@ -185,8 +185,8 @@ def test_all_dates_of_a_task_lie_around_its_days_and_within_the_span(seed: int) 
     for task in fused:
         assert max(task.before) < task.days[0]
         assert task.days[-1] < min(task.after)
-        assert len(task.before) <= 1 + FILLERS
-        assert len(task.after) <= 1 + FILLERS
+        assert len(task.before) <= 1 + FILLERS.most
+        assert len(task.after) <= 1 + FILLERS.most
         span = timedelta(days=plan.recipe.job.rules.max_span_days)
         assert max(task.after) - task.before[0] <= span
         assert task.after[0] - min(task.before) <= span

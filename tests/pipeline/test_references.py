@@ -434,7 +434,7 @@ def test_a_season_of_clouds_is_produced_to_95_percent_between_its_references(tmp
         for one in between:
             pair = bracket(one, fit, max_span_days=64, coarse_days=set(known.days))
             assert isinstance(pair, Bracket)
-            made_from[one] = fillers(pair, one, partly, max_span_days=64, most=4)
+            made_from[one] = fillers(pair, one, partly, max_span_days=64)
         for run in runs(made_from):
             before, after = made_from[run[0]]
             where = BlockAddress(
