@@ -28,7 +28,7 @@ from pipeline.simulate.truth import HARVESTED_DAYS, create_truth, write_truth_da
 BBOX = (16.563, 48.141, 16.704, 48.229)
 """Lowlands by a river, UTM zone 33; about 10 km x 10 km."""
 
-TILE_PX = 96
+TILE_PX = 128
 FIRST_DAY = date(2023, 5, 1)
 MARK = ".daily30-sample"
 """File that says that a folder is the sample's own."""
