@@ -40,7 +40,8 @@ class WorldConfig(_Section):
     """``train`` makes worlds of the kind that the weights of daily30 were trained on, ``other``
     those of another kind."""
 
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=100, le=199)
+    """Seeds that no training may use (``model.worlds.timeline``)."""
 
 
 class SetConfig(_Section):

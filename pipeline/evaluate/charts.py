@@ -19,7 +19,7 @@ def draw_gains(groups: Mapping[str, Sequence[Row]], shown: Mapping[str, str], pa
 
     ``groups``: rows by what they are called; ``shown``: the method behind each label.
     """
-    with drawn(path, height_in=0.36 * len(groups) + 1.1) as figure:
+    with drawn(path, height_in=max(0.36, 0.1 + 0.07 * len(shown)) * len(groups) + 1.1) as figure:
         axes = figure.subplots()
         lines = list(groups.items())
         for at, (_, rows) in enumerate(lines):

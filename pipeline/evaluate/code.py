@@ -52,7 +52,7 @@ def scene_code(kind: str) -> str:
 @lru_cache(maxsize=1)
 def world_code() -> str:
     """Of the code that simulates worlds."""
-    return _sha([_MODEL / "training" / "pool.py", *(_MODEL / "worlds").glob("*.py")])
+    return _sha(_closure(_file("model.worlds.timeline")))
 
 
 @lru_cache(maxsize=1)

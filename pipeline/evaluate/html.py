@@ -17,8 +17,6 @@ from pipeline.evaluate.document import (
     Table,
 )
 
-_KINDS = {".png": "image/png", ".webp": "image/webp"}
-
 _STYLE = """
 :root { --ink: #1c2430; --soft: #5d6b7d; --line: #d9e0e8; --paper: #ffffff; --shade: #f4f7fa;
   --best: #005a9c; --best-shade: #e3f0fb; }
@@ -114,11 +112,10 @@ def _table(table: Table) -> str:
 
 def _picture(picture: Picture, folder: Path) -> str:
     inside = base64.b64encode((folder / picture.path).read_bytes()).decode()
-    kind = _KINDS[picture.path.suffix]
     caption = _text(picture.caption)
     plain = html.escape(picture.caption, quote=True)
     return (
-        f'<figure><img alt="{plain}" src="data:{kind};base64,{inside}"/>'
+        f'<figure><img alt="{plain}" src="data:image/webp;base64,{inside}"/>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

@@ -110,7 +110,7 @@ def draw_images(shown: Shown, path: Path) -> None:
     }
     most = _most(list(errors.values()))
     tall = shown.truth.shape[1] / shown.truth.shape[2]
-    with drawn(path, height_in=3 * (2.4 * tall + 0.25) + 0.5) as figure:
+    with drawn(path, height_in=3 * (2.4 * tall + 0.25) + 0.5, photographs=True) as figure:
         grid = np.ravel(np.asarray(figure.subplots(3, 4, squeeze=False))).reshape(3, 4)
         for axes, (title, image) in zip(grid[0], top, strict=True):
             _image(axes, colours.shown(image), title)

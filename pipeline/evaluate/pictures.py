@@ -56,7 +56,6 @@ class _Drawing:
 
 
 _DRAW = {"images": draw_images, "scatter": draw_scatter, "classes": draw_classes}
-_ENDING = {"images": ".webp", "scatter": ".png", "classes": ".png"}
 _CAPTION = {
     "images": "References, coarse image and truth of one scene, {scene}; below what four methods "
     "made of it, and how far each is off.",
@@ -101,13 +100,13 @@ def draw_all(
         drawing = drawings[one.name, group.name]
         found = [
             Picture(
-                path=PLACE / f"{drawing.stem}-{kind}{_ENDING[kind]}",
+                path=PLACE / f"{drawing.stem}-{kind}.webp",
                 caption=_CAPTION[kind].format(scene=group.middle.answers[0].scene),
             )
             for kind in kinds
         ]
         if asked == "all" and any(row.box.count for row in group.rows):
-            path = PLACE / f"{drawing.stem}-boxes.png"
+            path = PLACE / f"{drawing.stem}-boxes.webp"
             draw_boxes(group.rows, methods, folder / path)
             found.append(Picture(path=path, caption=_BOXES))
         pictures[one.name, group.name] = tuple(found)
@@ -152,7 +151,7 @@ def _hardest(one: SetResult) -> list[Group]:
 def _draw(drawing: _Drawing, *, folder: Path) -> tuple[str, ...]:
     shown = Shown.of(drawing.scene, drawing.labels, folder)
     for kind in drawing.kinds:
-        _DRAW[kind](shown, folder / PLACE / f"{drawing.stem}-{kind}{_ENDING[kind]}")
+        _DRAW[kind](shown, folder / PLACE / f"{drawing.stem}-{kind}.webp")
     return drawing.kinds
 
 
@@ -167,7 +166,7 @@ def _gains(result: Result, methods: Mapping[str, str], folder: Path) -> Picture 
         return None
     told = {label: method for label, method in methods.items() if method not in BASELINES}
     shown = {**told, **{label: label for label in ("linear",) if label in methods}}
-    path = PLACE / "gains.png"
+    path = PLACE / "gains.webp"
     draw_gains(groups, shown, folder / path)
     return Picture(
         path=path,
@@ -192,7 +191,7 @@ def _series(
             continue
         rows = [row for group in one.groups for row in group.rows]
         labels = shown_methods(rows[: len(one.groups[0].rows)], result.contenders)[1:]
-        path = PLACE / f"{slug(one.name)}-series.png"
+        path = PLACE / f"{slug(one.name)}-series.webp"
         pixels = _pixels(tasks, labels, folder)
         if pixels:
             draw_series(pixels, methods, folder / path)
