@@ -23,7 +23,7 @@ Extent = Literal["none", "sample", "all"]
 """How much is held out."""
 
 SAMPLE_DATES = 4
-SAMPLE_TILES = 3
+SAMPLE_TILES = 2
 """Of a sample: dates of each class of hidden days, and tiles of each date."""
 
 _FORMAT = 1
