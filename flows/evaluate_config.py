@@ -67,7 +67,7 @@ class SetConfig(_Section):
     """Of a scene set: which of its splits; by default test."""
 
     hide_days: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
-    """Of a region: fine images up to so many days from a held-out date are hidden with it; by
+    """Of a region or a world: fine images up to so many days from a target are hidden with it; by
     default 0, 8, 16, 32, a group each."""
 
     extent: Literal["sample", "all"] | None = None
@@ -82,8 +82,10 @@ class SetConfig(_Section):
             raise ValueError("groups go with real; a scene set has a split")
         if self.scenes is None and self.split is not None:
             raise ValueError("split goes with scenes; a real set has groups")
-        if self.region is None and (self.hide_days is not None or self.extent is not None):
-            raise ValueError("hide_days and extent go with region")
+        if self.hide_days is not None and self.region is None and self.world is None:
+            raise ValueError("hide_days goes with region and world; a real set has groups")
+        if self.extent is not None and self.region is None:
+            raise ValueError("extent goes with region")
         return self
 
 
@@ -171,7 +173,11 @@ class EvaluationConfig(_Section):
                 extent=one.extent or "sample",
             )
         if one.world is not None:
-            return WorldChoice(generator=one.world.generator, seed=one.world.seed)
+            return WorldChoice(
+                generator=one.world.generator,
+                seed=one.world.seed,
+                hide_days=one.hide_days or HIDE_DAYS,
+            )
         if one.scenes is not None:
             return SceneFolder(folder=_path(one.scenes, base), split=one.split or "test")
         assert one.real is not None

@@ -37,6 +37,7 @@ class WorldChoice:
 
     generator: str
     seed: int
+    hide_days: tuple[int, ...] = HIDE_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from model.worlds.timeline import Timeline
 from pipeline.evaluate.choices import WorldChoice
 from pipeline.evaluate.code import world_code
 from pipeline.evaluate.store import fingerprint
-from pipeline.real_sets import HIDE_DAYS, Scene
+from pipeline.real_sets import Scene
 
 PIXEL_M = 30.0
 
@@ -40,7 +40,9 @@ class WorldSource:
     @property
     def timeline(self) -> tuple[str, ...]:
         """Of the first class, where every target has its nearest images."""
-        return tuple(key for key, (_, hide) in self._targets.items() if hide == HIDE_DAYS[0])
+        return tuple(
+            key for key, (_, hide) in self._targets.items() if hide == self.choice.hide_days[0]
+        )
 
     def read(self, key: str) -> Scene:
         day, hide = self._targets[key]
@@ -78,7 +80,7 @@ class WorldSource:
         world = self._world
         return {
             f"day {day}, hide {hide} days": (day, hide)
-            for hide in HIDE_DAYS
+            for hide in self.choice.hide_days
             for day in world.fine.days
             if world.bracket(day, world.near(day, hide)) is not None
         }

@@ -45,6 +45,8 @@ def test_every_shipped_file_is_read_and_has_the_naive_methods() -> None:
         ({"sets": [{"reel": "kranj"}]}, "unknown key sets.0.reel; did you mean real?"),
         ({"sets": [{"real": "kranj", "scenes": "x"}]}, "sets.0 must say exactly one of"),
         ({"sets": [{"scenes": "x", "groups": ["one-sided"]}]}, "groups go with real"),
+        ({"sets": [{"real": "kranj", "hide_days": [0]}]}, "hide_days goes with region and world"),
+        ({"sets": [{"real": "kranj", "extent": "all"}]}, "extent goes with region"),
         ({"sets": []}, "sets: "),
         ({"sets": [{"real": "cranj"}]}, "no real set 'cranj'; there are salton-sea"),
         ({"methods": ["sastf"]}, "no method 'sastf'; there are sa-stf"),

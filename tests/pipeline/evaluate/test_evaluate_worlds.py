@@ -19,6 +19,8 @@ def test_scenes_hide_dates_by_class_and_every_method_answers_them() -> None:
         groups.values(), reverse=True
     )
     assert {scenes[key].group for key in source.timeline} == {"hide 0 days"}
+    some = WorldSource(WorldChoice(generator="other", seed=103, hide_days=(16,)))
+    assert some.keys == tuple(key for key in source.keys if key.endswith("hide 16 days"))
     for scene in list(scenes.values())[:: len(scenes) // 3]:
         block, hide = scene.block, int(scene.group.split()[1])
         assert block.series is not None
