@@ -180,6 +180,7 @@ def _rows(scene: Scene, cells: slice) -> Scene:
         coarse_after=coarse(block.coarse_after),
         coarse=coarse(block.coarse),
         origin=(block.origin[0] + fine.start, block.origin[1]),
+        series=None,  # a network that is trained on the part asks for none
     )
     return replace(scene, block=cut, truth=scene.truth[:, :, fine])
 
