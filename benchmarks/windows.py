@@ -33,8 +33,8 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks.common import DATA, print_machine
 from model.block import COARSE_PAD, Array, Block
-from model.classical.naive import NaiveFuser
 from model.frame import frame_of
+from model.fuser import load_fuser
 from model.network_fuser import NetworkFuser
 from model.networks import network_of
 from model.windows import plan_windows
@@ -311,7 +311,7 @@ def measure(
     """All borders of a scene together; ``whole_of`` remembers ``fuse_whole`` of it."""
     fuser = replace(fuser, window=layout.window, overlap=layout.overlap)
     tile, move = max(layout.tile // region.ratio, 1) * region.ratio, lattice_shift(layout)
-    start = NaiveFuser(name="anomaly").fuse(region).reflectance[0]
+    start = load_fuser("anomaly").fuse(region).reflectance[0]
     whole, moved = (
         whole_of(layout.window, layout.overlap, fuser.sampler.steps, by) - start for by in (0, move)
     )

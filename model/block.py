@@ -188,6 +188,12 @@ class Block:
             slice(max(x.start - margin, 0), min(x.stop + margin, self.shape[3])),
         )
 
+    def in_core(self) -> Bool:
+        """(y, x): whether an answer is asked for there."""
+        inside = np.zeros(self.shape[2:], bool)
+        inside[self.core or ...] = True
+        return inside
+
     @property
     def one_sided(self) -> bool:
         """Whether there is a single reference, given for both sides."""

@@ -63,26 +63,43 @@ class MethodCard:
 
     name: str
 
-    bands: tuple[str, ...] | None
-    """Bands the method was made for, in order; None takes any."""
-
-    slots: bool
-    """Whether some of ``bands`` will do, in any order; else it takes all of them in theirs."""
-
-    halo: int
-    """Fine pixels around a tile that the method wants to see."""
-
-    sigma: bool
-    """Whether it states how far each pixel may be from the truth."""
-
     sha: str
     """Identity of what computes: the method, or weights with sampler settings and seed."""
+
+    bands: tuple[str, ...] | None = None
+    """Bands the method was made for, in order; None takes any."""
+
+    slots: bool = False
+    """Whether some of ``bands`` will do, in any order; else it takes all of them in theirs."""
+
+    halo: int = 0
+    """Fine pixels around a tile that the method wants to see."""
+
+    sigma: bool = False
+    """Whether it states how far each pixel may be from the truth."""
 
     weights: str | None = None
     """sha256 of the file of weights; None for a method that has none."""
 
     series: bool = False
     """Whether it is given the clear fine images around the days, ``Block.series``."""
+
+
+_WITHOUT_WEIGHTS = {
+    card.name: card
+    for card in (
+        *(MethodCard(name=name, sha=f"naive:{name}") for name in NAIVE),
+        *(
+            MethodCard(name=name, sha=f"classical:{name}:1", halo=halo)
+            for name, halo in CLASSICAL_HALO.items()
+        ),
+        *(
+            MethodCard(name=name, sha=f"series:{name}:1", halo=halo, series=True)
+            for name, halo in SERIES_HALO.items()
+        ),
+        MethodCard(name="guided", sha=GUIDED, halo=GUIDED_HALO),
+    )
+}
 
 
 def describe(
@@ -102,33 +119,8 @@ def describe(
     unknown method, a folder that is none of its checkpoints, and samples the card is not
     calibrated for.
     """
-    if method in NAIVE:
-        return MethodCard(
-            name=method, bands=None, slots=False, halo=0, sigma=False, sha=f"naive:{method}"
-        )
-    if method in CLASSICAL_HALO:
-        return MethodCard(
-            name=method,
-            bands=None,
-            slots=False,
-            halo=CLASSICAL_HALO[method],
-            sigma=False,
-            sha=f"classical:{method}:1",
-        )
-    if method in SERIES_HALO:
-        return MethodCard(
-            name=method,
-            bands=None,
-            slots=False,
-            halo=SERIES_HALO[method],
-            sigma=False,
-            sha=f"series:{method}:1",
-            series=True,
-        )
-    if method == "guided":
-        return MethodCard(
-            name=method, bands=None, slots=False, halo=GUIDED_HALO, sigma=False, sha=GUIDED
-        )
+    if method in _WITHOUT_WEIGHTS:
+        return _WITHOUT_WEIGHTS[method]
     if method not in NETWORKS:
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
     folder = locate(checkpoint, method)

@@ -1,11 +1,14 @@
 """The model's public door: numpy in, numpy out.  Device, precision and batch live behind it."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from model.block import Block, Fused
+from model.block import Array, Block, Fused
 from model.card import CLASSICAL_HALO, METHODS, NETWORKS, SERIES_HALO, CheckpointError
-from model.classical.naive import NAIVE, NaiveFuser
+from model.classical.fuser import ClassicalFuser
+from model.classical.naive import NAIVE, predict_naively
 
 
 class Fuser(Protocol):
@@ -45,20 +48,8 @@ def load_fuser(
     None for the card's.  ``samples``: draws of the diffusion; reflectance is the first one's, sigma
     as ``model.card.describe`` says.  Raises CheckpointError for what cannot be loaded.
     """
-    if method in NAIVE:
-        return NaiveFuser(name=method)
-    if method in CLASSICAL_HALO:
-        from model.classical.peers import PeerFuser  # numba takes half a second to import
-
-        return PeerFuser(name=method)
-    if method in SERIES_HALO:
-        from model.classical.series import SeriesFuser
-
-        return SeriesFuser(name=method)
-    if method == "guided":
-        from model.classical.guided import GuidedFuser
-
-        return GuidedFuser()
+    if (predict := _without_weights(method)) is not None:
+        return ClassicalFuser(name=method, predict=predict)
     if method not in NETWORKS:
         raise CheckpointError(f"no method {method!r}; there are {', '.join(METHODS)}")
     from model.network_fuser import NetworkFuser  # torch takes two seconds to import
@@ -66,3 +57,22 @@ def load_fuser(
     return NetworkFuser.load(
         checkpoint, method=method, device=device, steps=steps, seed=seed, samples=samples
     )
+
+
+def _without_weights(method: str) -> Callable[[Block], Array] | None:
+    """What predicts a block by a method that needs no weights; None for any other name."""
+    if method in NAIVE:
+        return partial(predict_naively, method)
+    if method in CLASSICAL_HALO:
+        from model.classical.peers import predict_by_pairs  # numba takes half a second to import
+
+        return partial(predict_by_pairs, method)
+    if method in SERIES_HALO:
+        from model.classical.series import predict_from_series
+
+        return partial(predict_from_series, method)
+    if method == "guided":
+        from model.classical.guided import predict_guided  # torch takes two seconds to import
+
+        return predict_guided
+    return None

@@ -1,5 +1,6 @@
 """What trainer and sampler ask of a network: sa-stf and stfdiff are two."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol, Self
 
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ class Features(Protocol):
         """Of some of the batch, for ``denoise``."""
 
 
-class FusionNetwork(nn.Module):
+class FusionNetwork(nn.Module, ABC):
     """Encodes what is known once and reads it in every reverse step.
 
     What ``encode_references`` and ``encode`` give is the network's own, opaque to all others.
@@ -25,20 +26,21 @@ class FusionNetwork(nn.Module):
     config: NetworkShape
 
     @property
+    @abstractmethod
     def head(self) -> nn.Conv2d:
         """The last convolution; where it is 0 the network answers 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode_references(
         self, fine_before: Tensor, coarse_before: Tensor, fine_after: Tensor, coarse_after: Tensor
     ) -> Any:
         """What is the same for all days between two reference pairs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, coarse: Tensor, references: Any) -> Any:
         """``Features`` of a day, from its coarse image and the encoded references."""
-        raise NotImplementedError
 
+    @abstractmethod
     def denoise(
         self, x: Tensor, features: Any, levels: Levels, conditions: Tensor | None
     ) -> Tensor:
@@ -46,4 +48,3 @@ class FusionNetwork(nn.Module):
 
         ``conditions``: what ``model.conditions.condition_vector`` gives.
         """
-        raise NotImplementedError

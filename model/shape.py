@@ -1,5 +1,6 @@
 """The shape of a network, as far as trainer, sampler and card need to know it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
@@ -8,7 +9,7 @@ Condition = Literal["dates", "ratio", "bands"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkShape:
+class NetworkShape(ABC):
     """What every network here is given; each has a subclass with what is its own."""
 
     method: ClassVar[str]
@@ -71,14 +72,14 @@ class NetworkShape:
         return tuple(number for name in self.conditions for number in numbers[name])
 
     @property
+    @abstractmethod
     def inputs(self) -> dict[str, tuple[str, ...]]:
         """Names of the input channels of each weight that grows with what the network is given."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def stride(self) -> int:
         """Fine pixels per pixel of the deepest level; y and x of a window are multiples of it."""
-        raise NotImplementedError
 
     @property
     def aligns(self) -> bool:

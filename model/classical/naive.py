@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.block import Array, Block, Fused
+from model.block import Array, Block
 from model.upsample import bilinear, smooth
 
 
@@ -73,21 +73,6 @@ def day_of(block: Block, index: int) -> Day:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NaiveFuser:
-    """A ``model.Fuser`` made of one formula of ``NAIVE``."""
-
-    name: str
-    bands: None = None
-    halo: int = 0
-
-    @property
-    def sha(self) -> str:
-        """The formula is the name."""
-        return f"naive:{self.name}"
-
-    def fuse(self, block: Block) -> Fused:
-        """Reflectance alone: a formula does not say how far it may be off."""
-        predict = NAIVE[self.name]
-        fused = np.stack([predict(day_of(block, i)) for i in range(len(block.days))])
-        return Fused(np.where(block.known()[:, None], fused, np.float32(np.nan)), None)
+def predict_naively(name: str, block: Block) -> Array:
+    """(time, band, y, x) by a formula of ``NAIVE``."""
+    return np.stack([NAIVE[name](day_of(block, i)) for i in range(len(block.days))])

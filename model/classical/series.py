@@ -5,12 +5,10 @@ They take ``Block.series`` and nothing else.  Where a pixel is one that no metho
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from model.block import Array, Block, Bool, Fused, Series
-from model.card import describe
+from model.block import Array, Block, Bool, Series
 from model.classical.whittaker import whittaker
 
 
@@ -50,36 +48,14 @@ _METHODS: Mapping[str, Callable[[Series, Block], Array]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesFuser:
-    """A ``model.Fuser`` that is given the series."""
+def predict_from_series(name: str, block: Block) -> Array:
+    """(time, band, y, x), NaN where the series has no clear pixel.
 
-    name: str
-    bands: None = None
-
-    @property
-    def halo(self) -> int:
-        """As ``model.card.describe`` says."""
-        return describe(self.name).halo
-
-    @property
-    def sha(self) -> str:
-        """As ``model.card.describe`` says."""
-        return describe(self.name).sha
-
-    def fuse(self, block: Block) -> Fused:
-        """(time, band, y, x) reflectance, NaN where ``block.known()`` is false, the series has no
-        clear pixel, and beyond the core; no sigma.
-
-        Raises ValueError for a block without a series.
-        """
-        if block.series is None:
-            raise ValueError(
-                f"{self.name} is made from the series of fine images, and this block has none; "
-                "give Block.series"
-            )
-        fused = _METHODS[self.name](block.series, block)
-        inside = np.zeros(block.shape[2:], bool)
-        inside[block.core or ...] = True
-        known = block.known() & inside
-        return Fused(np.where(known[:, None], fused, np.float32(np.nan)), None)
+    Raises ValueError for a block without a series.
+    """
+    if block.series is None:
+        raise ValueError(
+            f"{name} is made from the series of fine images, and this block has none; "
+            "give Block.series"
+        )
+    return _METHODS[name](block.series, block)

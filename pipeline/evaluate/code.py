@@ -32,7 +32,8 @@ _TOLD = {_MODEL / "card.py"}
 @lru_cache(maxsize=64)
 def method_code(method: str) -> str:
     """Of the code that answers by ``method``."""
-    return _sha(_closure(_file(_MODULES.get(method, _PEERS))))
+    own = _closure(_file(_MODULES.get(method, _PEERS)))
+    return _sha(own | _closure(_file("model.classical.fuser")))
 
 
 _SCENES = {

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from model.classical.naive import NaiveFuser
-from model.fuser import Fuser
+from model.fuser import Fuser, load_fuser
 from pipeline.evaluate.rows import FLOOR, Row, row_of
 from pipeline.evaluate.scores import AnswerScores, Grounds
 from pipeline.real_sets import Scene
@@ -16,7 +15,7 @@ from pipeline.real_sets import Scene
 
 def score(scenes: Iterable[Scene], fusers: Mapping[str, Fuser]) -> list[Row]:
     """One row a group and method; ``anomaly`` is there even where ``fusers`` has it not."""
-    fusers = fusers if FLOOR in fusers else {FLOOR: NaiveFuser(name=FLOOR), **fusers}
+    fusers = fusers if FLOOR in fusers else {FLOOR: load_fuser(FLOOR), **fusers}
     groups: dict[tuple[str, str], list[dict[str, AnswerScores]]] = {}
     for scene in scenes:
         answers = {name: fuser.fuse(scene.block).reflectance for name, fuser in fusers.items()}

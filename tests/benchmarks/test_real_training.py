@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.real_training import report, scratch_config, trained
-from model.classical.naive import NaiveFuser
+from model.fuser import load_fuser
 from pipeline.evaluate.direct import score
 from tests.model.scene_sets import make_set
 from tests.pipeline.test_real_training_sets import make_scene
@@ -24,5 +24,5 @@ def test_a_network_of_the_sets_own_bands_trains_and_is_scored(
 
     scenes = [make_scene((3, 7, 3), cells=(3, 5), ratio=16, bands=bands)]
     assert np.isfinite(fuser.fuse(scenes[0].block).reflectance).all()
-    table = list(report(made, score(scenes, {"ours": fuser, "copy": NaiveFuser(name="linear")})))
+    table = list(report(made, score(scenes, {"ours": fuser, "copy": load_fuser("linear")})))
     assert {line.split(" | ")[0].strip("| ") for line in table[4:]} == {"ours", "copy", "anomaly"}

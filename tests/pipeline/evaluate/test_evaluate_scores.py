@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from model.block import COARSE_PAD, Block, Fused
-from model.classical.naive import NaiveFuser, day_of
+from model.classical.naive import day_of
+from model.fuser import load_fuser
 from pipeline.evaluate.direct import score
 from pipeline.real_sets import Scene
 
@@ -95,8 +96,8 @@ def test_changed_pixels_are_the_top_tenth_of_what_time_alone_misses() -> None:
 
 def test_the_gain_is_taken_over_all_scenes_of_a_group_and_counted_by_scene() -> None:
     scenes = [make_scene(seed=seed, name=str(seed)) for seed in range(3)]
-    floor = NaiveFuser(name="anomaly")
-    linear = {"linear": NaiveFuser(name="linear")}
+    floor = load_fuser("anomaly")
+    linear = {"linear": load_fuser("linear")}
     row = next(row for row in score(scenes, linear) if row.method == "linear")
     pooled = {}
     for name, fuser in {"anomaly": floor, **linear}.items():
@@ -122,7 +123,7 @@ def test_a_pixel_that_one_method_leaves_out_is_scored_for_none() -> None:
     scene = make_scene()
     answer = scene.truth[0].copy()
     answer[1, 0, 0] = np.nan
-    rows = score([scene], {"told": Told(answer=answer), "linear": NaiveFuser(name="linear")})
+    rows = score([scene], {"told": Told(answer=answer), "linear": load_fuser("linear")})
     assert {row.method: row.pixels for row in rows} == dict.fromkeys(
         ("anomaly", "told", "linear"), 32 * 48 - 1
     )
