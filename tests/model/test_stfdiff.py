@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.card import CheckpointError, describe, read_card
@@ -250,6 +250,7 @@ class Half(FusionNetwork):
     """Answers half of what it is given."""
 
     config = StfdiffConfig()
+    head = nn.Conv2d(1, 6, 1)
 
     def encode_references(self, *known: Tensor) -> None:
         return None
