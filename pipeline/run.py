@@ -52,6 +52,7 @@ from pipeline.progress import (
 from pipeline.provenance import provenance, sensor_lines
 from pipeline.read import forget_files
 from pipeline.recipe import model_sha
+from pipeline.statistics import count_day, count_tasks
 from pipeline.store import CubeError, read_attrs, read_tables, update_attrs, write_tables
 from pipeline.validate.report import write_report
 from pipeline.validate.result import ATTRIBUTE, Validation, forget
@@ -143,16 +144,17 @@ def ingest(job: Job, ex: Executor, on_progress: OnProgress | None = None) -> Ing
         _tell(on_progress, "ingest", number, len(tasks), days, task.day, error=error)
     if tasks:
         forget_files()
-    return summary + _compare_sensors(job, inputs, ex)
+    return summary + _measure(job, inputs, ex)
 
 
-def _compare_sensors(job: Job, inputs: Inputs, ex: Executor) -> IngestSummary:
-    """Measure what the days with both images tell, where that is not known yet."""
-    outcomes = list(ex.map(compare_day, compare_tasks(job.inputs, inputs.grid, inputs.bands)))
-    keep(job.inputs, [outcome.result for outcome in outcomes if outcome.result is not None])
-    return IngestSummary(
-        errors=tuple(str(outcome.error) for outcome in outcomes if outcome.result is None)
-    )
+def _measure(job: Job, inputs: Inputs, ex: Executor) -> IngestSummary:
+    """Keep of each day what its pixels tell of the region, where that is not known yet: how the
+    sensors compare on days with both images, and how often each number occurs."""
+    compared = list(ex.map(compare_day, compare_tasks(job.inputs, inputs.grid, inputs.bands)))
+    keep(job.inputs, [outcome.result for outcome in compared if outcome.result is not None])
+    counted = list(ex.map(count_day, count_tasks(job.inputs, inputs.bands)))
+    errors = [*(one.error for one in compared), *(one.error for one in counted)]
+    return IngestSummary(errors=tuple(error for error in errors if error is not None))
 
 
 def validate(

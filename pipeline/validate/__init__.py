@@ -9,8 +9,6 @@
     moments.py, sums.py, table.py   scores that add up, and their rows
     choice.py, auto.py   which method ``auto`` takes, on other dates than it reports
     result.py, report.py, plot.py   what it came to
-    choice.py, auto.py   which method ``auto`` takes, on other dates than it reports
-    result.py, report.py, plot.py   what it came to
     stage.py     all of it: what ``daily30 validate`` and every run do
 
 The truth is what the fine sensor saw clear that day; all methods are scored on the same pixels.

@@ -8,8 +8,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.corrections import Corrections
 from pipeline.ingest import open_inputs
 from pipeline.job import Job
-from pipeline.statistics import Counts, count, statistics_of
+from pipeline.statistics import Counts, DayCounts, statistics_of
 from pipeline.survey import Survey
 
 HIDE_DAYS = (0, 8, 16, 32)
@@ -45,6 +44,7 @@ class Region:
         self.survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
         self.bands = open_inputs(job.inputs).bands
         self.halo = job.method.card().halo
+        self.counts = DayCounts(job.inputs, self.bands)
 
     def near(self, day: date, days: int) -> frozenset[date]:
         """The fine dates, of all paths and rows, up to ``days`` from ``day``; itself too."""
@@ -52,17 +52,11 @@ class Region:
 
     def without(self, hidden: Collection[date]) -> Blind:
         """What is known of it when the fine images of these dates are not."""
-        seen = self._every - sum(_count(self.job.inputs, self.bands, day) for day in hidden)
+        seen = self._every - sum(self.counts.of(day) for day in hidden)
         centre, spread = statistics_of(seen)
         corrections = Corrections.blind(self.job, self.bands, without=hidden)
         return Blind(centre=centre, spread=spread, corrections=corrections)
 
     @cached_property
     def _every(self) -> Counts:
-        return count(self.job.inputs, self.bands, self.survey.fine_days)
-
-
-@lru_cache(maxsize=64)
-def _count(inputs: Path, bands: tuple[str, ...], day: date) -> Counts:
-    """Dates are hidden together in ever new sets; each is read once."""
-    return count(inputs, bands, {day})
+        return self.counts.total()

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import zarr
 
-from pipeline.statistics import count, region_statistics, statistics_of
+from pipeline.cf import VALID_MIN
+from pipeline.images import array_of
+from pipeline.statistics import DayCounts, count_day, count_tasks, region_statistics, statistics_of
 from tests.pipeline.test_references import BANDS, World
 from tests.synthetic import day, make_coarse, make_grid, make_inputs
 
@@ -20,10 +23,35 @@ def test_region_statistics_are_the_median_and_the_quartiles_of_clear_pixels(
         low, middle, high = np.nanpercentile(values, (25, 50, 75))
         assert centre[place] == pytest.approx(middle, abs=1e-6)
         assert spread[place] == pytest.approx(high - low, abs=1e-6)
-    everything = count(world.folder, BANDS, [day(n) for n in world.fine])
-    hidden = count(world.folder, BANDS, [day(n) for n in without])
-    for one, two in zip(statistics_of(everything - hidden), (centre, spread), strict=True):
+    counts = DayCounts(world.folder, BANDS)
+    seen = counts.total() - sum(counts.of(day(n)) for n in without)
+    for one, two in zip(statistics_of(seen), (centre, spread), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_a_day_is_counted_once_and_again_when_its_images_are_read_anew(tmp_path) -> None:
+    world = World(tmp_path, seed=6)
+    before = DayCounts(world.folder, BANDS).total()
+    tasks = count_tasks(world.folder, BANDS)
+    assert [task.day for task in tasks] == sorted(day(n) for n in world.fine)
+    for task in tasks:
+        count_day(task)
+    assert count_tasks(world.folder, BANDS) == []
+    root = zarr.open_group(world.folder / "fine.zarr", mode="r+")
+    for band in BANDS:
+        array_of(root, band)[0] = 1234
+    np.testing.assert_array_equal(DayCounts(world.folder, BANDS).total(), before)
+
+    array_of(root, "fingerprint")[0] = 77
+    now = DayCounts(world.folder, BANDS)
+    clear = int((np.asarray(array_of(root, "clear")[0]) != 0).sum())
+    assert [now.of(min(tasks, key=lambda one: one.day).day)[0, 1234 - VALID_MIN]] == [clear]
+    (task,) = count_tasks(world.folder, BANDS)
+    count_day(task)
+    np.testing.assert_array_equal(DayCounts(world.folder, BANDS).total(), now.total())
+    assert [task.day for task in count_tasks(world.folder, BANDS[:1])] == sorted(
+        day(n) for n in world.fine
+    )
 
 
 def test_a_region_of_one_colour_has_a_spread_of_a_hundredth(tmp_path) -> None:
