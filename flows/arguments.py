@@ -1,10 +1,13 @@
-"""Arguments that several commands take, in one wording."""
+"""Arguments that several commands take, in one wording, and how all of them end."""
 
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes."""
 
 Region = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region file.")]
 Cube = Annotated[Path, typer.Argument(metavar="CUBE", help="A .zarr folder.")]

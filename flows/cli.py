@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from flows.arguments import Region, Workers
+from flows.arguments import BAD_INPUT, DONE, INTERRUPTED, SOME_FAILED, Region, Workers
 from flows.evaluate_cli import evaluate
 from flows.look_cli import explain, export, mask, status
 from flows.predict_cli import predict
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pipeline.job import Job
 
 HOUSE = {"catalogs", "flows", "model", "pipeline"}
-DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 MOST_TASKS = 50
 """Rows of a plan that are printed; a large region has a hundred thousand."""

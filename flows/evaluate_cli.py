@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.arguments import Workers
-
-SOME_FAILED = 1
+from flows.arguments import SOME_FAILED, Workers
 
 out = Console()
 log = Console(stderr=True)

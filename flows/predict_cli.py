@@ -1,29 +1,16 @@
 """The command that makes one image from plain GeoTIFFs."""
 
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from flows.arguments import day_of
-
-if TYPE_CHECKING:
-    from pipeline.predict.inputs import Scale
+from flows.arguments import INTERRUPTED
+from flows.image_arguments import SCALE, Bands, EveryScale, days_of, names_of, scale_of
 
 out = Console()
 log = Console(stderr=True)
-
-INTERRUPTED = 130
-
-Bands = Annotated[
-    str | None,
-    typer.Option(
-        help="Names of the files' layers in order, blue,green,red,nir08,swir16,swir22 or your own; "
-        "- leaves one out. Default: as the files describe them."
-    ),
-]
 
 
 def predict(
@@ -58,18 +45,12 @@ def predict(
     coarse_bands: Annotated[
         str | None, typer.Option(help="The same of the coarse files, where it differs.")
     ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            metavar="S[,OFFSET]",
-            help="reflectance = number x S + OFFSET; default: as the files tell.",
-        ),
-    ] = None,
+    scale: EveryScale = None,
     fine_scale: Annotated[
-        str | None, typer.Option(metavar="S[,OFFSET]", help="Of the fine files alone.")
+        str | None, typer.Option(metavar=SCALE, help="Of the fine files alone.")
     ] = None,
     coarse_scale: Annotated[
-        str | None, typer.Option(metavar="S[,OFFSET]", help="Of the coarse files alone.")
+        str | None, typer.Option(metavar=SCALE, help="Of the coarse files alone.")
     ] = None,
     ratio: Annotated[
         int | None,
@@ -153,28 +134,3 @@ def predict(
         raise typer.Exit(INTERRUPTED) from None
     lines(log, (*done.notes, f"{done.known:.1%} of the pixels have a value"))
     lines(out, (f"{path}" for path in done.paths))
-
-
-def names_of(text: str | None) -> tuple[str, ...] | None:
-    """Names by commas."""
-    return tuple(one.strip() for one in text.split(",")) if text else None
-
-
-def scale_of(text: str | None, option: str) -> "Scale | None":
-    """Scale and offset as an option tells them.  ValueError for what is no two numbers."""
-    if text is None:
-        return None
-    try:
-        numbers = [float(one) for one in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 2) or not numbers[0]:
-        raise ValueError(
-            f"{option} {text!r} is no scale; write 0.0001, or with an offset 0.0000275,-0.2"
-        )
-    return numbers[0], numbers[1] if len(numbers) == 2 else 0.0
-
-
-def days_of(text: str | None) -> tuple[date, ...] | None:
-    """Days by commas.  ValueError for anything else."""
-    return tuple(day_of(one.strip()) for one in text.split(",")) if text else None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.predict_cli import Bands, days_of, names_of, scale_of
+from flows.image_arguments import SCALE, Bands, EveryScale, days_of, names_of, scale_of
 
 out = Console()
 log = Console(stderr=True)
@@ -33,15 +33,9 @@ def score(
         typer.Option(metavar="DAYS", help="Of before, truth, after; default: of the file names."),
     ] = None,
     bands: Bands = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            metavar="S[,OFFSET]",
-            help="reflectance = number x S + OFFSET; default: as the files tell.",
-        ),
-    ] = None,
+    scale: EveryScale = None,
     truth_scale: Annotated[
-        str | None, typer.Option(metavar="S[,OFFSET]", help="Of the truth, where it differs.")
+        str | None, typer.Option(metavar=SCALE, help="Of the truth, where it differs.")
     ] = None,
     ratio: Annotated[
         int,

@@ -193,8 +193,8 @@ def locate(checkpoint: str | Path | None, method: str = NETWORKS[0]) -> Path:
         if method != NETWORKS[0]:
             raise CheckpointError(
                 f"no weights of {method} come with daily30. Train some, `daily30 train {method}` "
-                "(docs/training.md), and give their folder: checkpoint: "
-                f"training/{method}/best"
+                f"(docs/training.md), and name their folder, training/{method}/best, by "
+                "`checkpoint:` in the region file or --checkpoint of the command"
             )
         return DEFAULT_CHECKPOINT
     return Path(str(checkpoint))
@@ -206,7 +206,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         if not (folder / name).is_file():
             raise CheckpointError(
                 f"{folder} is not a checkpoint: it has no {name}. Give a folder written by "
-                "`daily30 train`, or leave checkpoint: default"
+                "`daily30 train`, or leave the checkpoint at default"
             )
     try:
         card: dict[str, Any] = json.loads((folder / CARD).read_text())

@@ -219,6 +219,10 @@ def _no_checkpoint(call: Call) -> Call:
     return replace(call, method="sa-stf", more=("--checkpoint", str(call.folder)))
 
 
+def _no_weights_of_its_own(call: Call) -> Call:
+    return replace(call, method="stfdiff")
+
+
 def replace_crs(where):
     """The grid without its CRS."""
     return type(where)(where.shape, where.affine, None)
@@ -257,6 +261,7 @@ def replace_crs(where):
         (_no_method, "no method 'magic'"),
         (_of_a_series, "whittaker is made from all clear fine images of a season"),
         (_no_checkpoint, "is not a checkpoint"),
+        (_no_weights_of_its_own, r"no weights of stfdiff come .* or --checkpoint of the command"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
