@@ -27,7 +27,7 @@ class ScoreTask:
     @property
     def identity(self) -> str:
         # Of all answers together: a method that leaves a pixel out takes it from the others too.
-        return fingerprint([one.identity for one in self.answers], score_code())
+        return fingerprint([(one.method.label, one.identity) for one in self.answers], score_code())
 
     def path(self, folder: Path) -> Path:
         first = self.answers[0]

@@ -142,3 +142,13 @@ def test_a_method_that_fails_is_told_and_the_others_are_scored(
     assert len(result.errors) == 2
     assert "guided on made-up" in result.errors[0]
     assert "out of luck" in result.errors[0]
+
+
+def test_a_row_that_is_called_otherwise_is_called_so_in_the_report_that_goes_on(
+    asked: Evaluation, here: Executor, tmp_path: Path
+) -> None:
+    evaluate(asked, tmp_path, here)
+    renamed = replace(asked.methods[0], label="by another name")
+    result = evaluate(replace(asked, methods=(renamed, *asked.methods[1:])), tmp_path, here)
+    labels = [row.method for row in result.sets[0].groups[0].rows]
+    assert labels == ["by another name", *BASELINES]
