@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.evaluate.days import SEASON, Days
 from pipeline.evaluate.palette import COARSE, TRUTH, colour, drawn
 from pipeline.evaluate.rows import FLOOR, Row
 
@@ -101,7 +102,7 @@ class PixelSeries:
     """What one pixel went through, in one band."""
 
     title: str
-    days: NDArray[np.datetime64]
+    days: Days
     """(time,) ascending"""
 
     truth: NDArray[np.float32]
@@ -110,7 +111,7 @@ class PixelSeries:
     coarse: NDArray[np.float32]
     """(time,) its cell's"""
 
-    references: tuple[NDArray[np.datetime64], NDArray[np.float32]]
+    references: tuple[Days, NDArray[np.float32]]
     """Days and values of the fine images that are known."""
 
     answers: Mapping[str, NDArray[np.float32]]
@@ -130,9 +131,11 @@ def draw_series(pixels: Sequence[PixelSeries], methods: Mapping[str, str], path:
                 axes.plot(one.days, values, ".-", color=ink, lw=1.3, ms=5, label=label)
             days, values = one.references
             if days.size:
-                axes.plot(days, values, "s", mfc="white", mec=TRUTH, ms=5, label="reference")
+                axes.plot(days, values, "s", mfc="white", mec=TRUTH, ms=5, label="known fine image")
             axes.set_title(one.title, loc="left")
             axes.set_ylabel("reflectance")
             axes.grid(axis="y")
+        if not np.issubdtype(pixels[0].days.dtype, np.datetime64):
+            grid[-1].set_xlabel(SEASON)
         handles, labels = grid[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from model.block import COARSE_PAD, Array
 from model.metrics import cc, classification, rmse
+from pipeline.evaluate.days import told
 from pipeline.evaluate.palette import CLASSES, ERRORS, drawn
 from pipeline.evaluate.scored import ScoreTask, grounds_of
 from pipeline.evaluate.sets import open_source
@@ -23,10 +23,6 @@ FALSE_COLOURS = (("swir16", "nir08", "red"), ("nir08", "red", "green"))
 
 SCATTERED = ("nir08", "red", "green", "blue", "swir16", "swir22")
 """The first of these that a scene has is plotted against the truth."""
-
-_EPOCH = date(1970, 1, 1)
-_FIRST_PASS = 934
-"""The day number of Landsat 1's first image, 1972-07-23."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +80,16 @@ class Shown:
         inside = block.core or (slice(None), slice(None))
         return cells.repeat(block.ratio, 1).repeat(block.ratio, 2)[:, *inside]
 
-    def day(self, number: int) -> str:
-        if number < _FIRST_PASS:
-            return f"day {number}"  # of a simulated world, which has no calendar
-        return f"{_EPOCH + timedelta(number)}"
+    @property
+    def known(self) -> tuple[tuple[str, Array], ...]:
+        """The references with what they are called; a one-sided scene has a single one."""
+        block, (before, after) = self.scene.block, self.references
+        if block.day_before == block.day_after:
+            return ((f"only reference, {told(block.day_before)}", before),)
+        return (
+            (f"before, {told(block.day_before)}", before),
+            (f"after, {told(block.day_after)}", after),
+        )
 
 
 def draw_images(shown: Shown, path: Path) -> None:
@@ -95,15 +97,10 @@ def draw_images(shown: Shown, path: Path) -> None:
 
     The root mean square of the error over bands, on one scale.
     """
-    block = shown.scene.block
     colours = _Colours.of(shown)
-    before, after = shown.references
-    top = (
-        (f"reference before, {shown.day(block.day_before)}", before),
-        (f"coarse, {shown.day(block.days[shown.at])}", shown.coarse),
-        (f"truth, {shown.day(block.days[shown.at])}", shown.truth),
-        (f"reference after, {shown.day(block.day_after)}", after),
-    )
+    day = told(shown.scene.block.days[shown.at])
+    first, *second = shown.known
+    top = (first, (f"coarse, {day}", shown.coarse), (f"truth, {day}", shown.truth), *second)
     errors = {
         label: np.sqrt(np.mean((answer - shown.truth) ** 2, 0))
         for label, answer in shown.answers.items()
@@ -112,11 +109,10 @@ def draw_images(shown: Shown, path: Path) -> None:
     tall = shown.truth.shape[1] / shown.truth.shape[2]
     with drawn(path, height_in=3 * (2.4 * tall + 0.25) + 0.5, photographs=True) as figure:
         grid = np.ravel(np.asarray(figure.subplots(3, 4, squeeze=False))).reshape(3, 4)
-        for axes, (title, image) in zip(grid[0], top, strict=True):
+        for axes in grid.flat:
+            axes.set_axis_off()
+        for axes, (title, image) in zip(grid[0], top, strict=False):
             _image(axes, colours.shown(image), title)
-        for at in range(4):
-            for axes in grid[1:, at]:
-                axes.set_axis_off()
         drawing = None
         for at, (label, answer) in enumerate(shown.answers.items()):
             _image(grid[1, at], colours.shown(answer), label)
