@@ -70,6 +70,10 @@ class SetConfig(_Section):
     """Of a region or a world: fine images up to so many days from a target are hidden with it; by
     default 0, 8, 16, 32, a group each."""
 
+    roughness_days: Annotated[int, Field(ge=0)] | None = None
+    """Of a world: so many days in the middle of its season are fused one after another by every
+    method, to see whether they flicker; by default 24; 0: none."""
+
     extent: Literal["sample", "all"] | None = None
     """Of a region: a sample of its dates and tiles, or all of them; by default a sample."""
 
@@ -84,6 +88,8 @@ class SetConfig(_Section):
             raise ValueError("split goes with scenes; a real set has groups")
         if self.hide_days is not None and self.region is None and self.world is None:
             raise ValueError("hide_days goes with region and world; a real set has groups")
+        if self.roughness_days is not None and self.world is None:
+            raise ValueError("roughness_days goes with world, where every day's truth is known")
         if self.extent is not None and self.region is None:
             raise ValueError("extent goes with region")
         return self
@@ -162,7 +168,13 @@ class EvaluationConfig(_Section):
         )
 
     def _set(self, one: SetConfig, base: Path) -> SetChoice:
-        from pipeline.evaluate.choices import RealSet, RegionChoice, SceneFolder, WorldChoice
+        from pipeline.evaluate.choices import (
+            ROUGHNESS_DAYS,
+            RealSet,
+            RegionChoice,
+            SceneFolder,
+            WorldChoice,
+        )
         from pipeline.real_sets import READERS
         from pipeline.validate.hide import HIDE_DAYS
 
@@ -177,6 +189,9 @@ class EvaluationConfig(_Section):
                 generator=one.world.generator,
                 seed=one.world.seed,
                 hide_days=one.hide_days or HIDE_DAYS,
+                roughness_days=(
+                    ROUGHNESS_DAYS if one.roughness_days is None else one.roughness_days
+                ),
             )
         if one.scenes is not None:
             return SceneFolder(folder=_path(one.scenes, base), split=one.split or "test")

@@ -47,8 +47,6 @@ class PixelSeries:
     fused: Dated
     fine: Dated
     coarse: Dated
-    truth: Dated | None = None
-    """None where nobody knows it."""
 
 
 def some_pixels(fused: Image) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -108,8 +106,6 @@ def draw(pixels: Iterable[PixelSeries], out: Path, fused: str) -> Path | None:
     grid = np.ravel(np.asarray(figure.subplots(len(listed), 1, sharex=True)))
     for axes, one in zip(grid, listed, strict=True):
         axes.plot(*one.coarse, "x", color="0.55", ms=4, label="coarse cell, clear")
-        if one.truth is not None:
-            axes.plot(*one.truth, color="0.75", lw=4, label="truth")
         axes.plot(*one.fused, ".-", color="tab:blue", lw=1.3, ms=3, label=fused)
         axes.plot(*one.fine, "o", color="k", mfc="white", ms=6, label="fine image, clear")
         axes.set_title(one.title, loc="left", fontsize=10)

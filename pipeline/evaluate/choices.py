@@ -10,6 +10,9 @@ from pipeline.job import Job
 from pipeline.validate.hide import HIDE_DAYS
 from pipeline.validate.targets import Extent
 
+ROUGHNESS_DAYS = 24
+"""Three images of a fine sensor that looks every 8 days, and the days around them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealSet:
@@ -39,6 +42,26 @@ class WorldChoice:
     seed: int
     hide_days: tuple[int, ...] = HIDE_DAYS
 
+    roughness_days: int = ROUGHNESS_DAYS
+    """So many days in the middle of its season are fused one after another, to see whether they
+    flicker; 0: none."""
+
+    @property
+    def season(self) -> "SeasonChoice | None":
+        """Those days."""
+        if not self.roughness_days:
+            return None
+        return SeasonChoice(generator=self.generator, seed=self.seed, days=self.roughness_days)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeasonChoice:
+    """Consecutive days of a simulated world."""
+
+    generator: str
+    seed: int
+    days: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionChoice:
@@ -49,7 +72,7 @@ class RegionChoice:
     extent: Extent = "sample"
 
 
-SetChoice = RealSet | SceneFolder | WorldChoice | RegionChoice
+SetChoice = RealSet | SceneFolder | WorldChoice | SeasonChoice | RegionChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ _SCENES = {
     "RealSet": ("real_sets.py",),
     "SceneFolder": ("real_sets.py", "evaluate/scene_folder.py"),
     "WorldChoice": ("evaluate/worlds.py",),
+    "SeasonChoice": ("evaluate/worlds.py", "evaluate/season.py"),
     "RegionChoice": ("evaluate/region.py", "references.py", "corrections.py"),
 }
 
@@ -59,7 +60,10 @@ def world_code() -> str:
 @lru_cache(maxsize=1)
 def score_code() -> str:
     """Of the code that scores."""
-    here = [_PIPELINE / "evaluate" / f"{name}.py" for name in ("scores", "scored")]
+    here = [
+        _PIPELINE / "evaluate" / f"{name}.py"
+        for name in ("scores", "scored", "season", "roughness")
+    ]
     return _sha([*here, *(_MODEL / "metrics").glob("*.py")])
 
 

@@ -6,14 +6,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.block import COARSE_PAD, Array
+from model.worlds.spectra import BANDS
 from pipeline.evaluate.answers import AnswerTask
 from pipeline.evaluate.charts import PixelSeries, draw_boxes, draw_gains, draw_series
 from pipeline.evaluate.choices import BASELINES
 from pipeline.evaluate.contenders import Contender
+from pipeline.evaluate.days import axis_of
 from pipeline.evaluate.document import Picture
 from pipeline.evaluate.panels import SCATTERED, Shown, draw_classes, draw_images, draw_scatter
+from pipeline.evaluate.roughness import SeasonTask
 from pipeline.evaluate.rows import FLOOR, Row
 from pipeline.evaluate.run import Group, Result, SetResult
 from pipeline.evaluate.scored import ScoreTask
@@ -26,8 +30,6 @@ from pipeline.real_sets import Scene
 PLACE = Path("pictures")
 SHOWN = 4
 """Methods in a picture of images; more would be too small to be seen."""
-
-_EPOCH = np.datetime64("1970-01-01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,12 @@ def _series(
     result: Result, methods: Mapping[str, str], folder: Path
 ) -> Iterator[tuple[str, Picture]]:
     for one in result.sets:
+        labels = _in_series(one, result)
+        if one.season is not None:
+            path = PLACE / f"{slug(one.name)}-series.webp"
+            draw_series(_season_pixels(one.season, labels, folder), methods, folder / path)
+            yield one.name, Picture(path=path, caption=_SEASON)
+            continue
         line = set(open_source(one.choice).timeline)
         tasks = [
             task
@@ -189,8 +197,6 @@ def _series(
         ]
         if len(tasks) < 3:
             continue
-        rows = [row for group in one.groups for row in group.rows]
-        labels = shown_methods(rows[: len(one.groups[0].rows)], result.contenders)[1:]
         path = PLACE / f"{slug(one.name)}-series.webp"
         pixels = _pixels(tasks, labels, folder)
         if pixels:
@@ -205,10 +211,59 @@ def _series(
             )
 
 
+_SEASON = (
+    "Pixels day by day: the truth, what the fine sensor saw, the coarse cell, and what methods "
+    "made of every day."
+)
+
+
+def _in_series(one: SetResult, result: Result) -> tuple[str, ...]:
+    """The methods of the first group's images but ``linear``, which time makes a plain line."""
+    rows = next((group.rows for group in one.groups if group.rows), ())
+    return shown_methods(rows, result.contenders)[1:]
+
+
+def _season_pixels(
+    task: SeasonTask, labels: Sequence[str], folder: Path
+) -> tuple[PixelSeries, ...]:
+    """Without the methods of ``labels`` that failed on one of its days."""
+    season = task.season
+    at = BANDS.index(SCATTERED[0])
+    answers = {
+        label: season.kept(fused)[:, at] for label, fused in task.fused(folder) if label in labels
+    }
+    truth, days = season.truth[:, at], axis_of(season.days)
+    found = []
+    for y, x in _telling(truth.std(0)):
+        row, col = (place // season.ratio + COARSE_PAD for place in (y, x))
+        found.append(
+            PixelSeries(
+                title=f"{BANDS[at]}, row {y}, column {x}",
+                days=days,
+                truth=truth[:, y, x],
+                coarse=season.coarse[:, at, row, col],
+                references=(days, season.seen[:, at, y, x]),
+                answers={label: fused[:, y, x] for label, fused in answers.items()},
+            )
+        )
+    return tuple(found)
+
+
+def _telling(change: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
+    """(y, x) of a pixel that changes more than 99 in 100 do, one of nine in ten, and a middling
+    one; ``change``: (y, x), NaN unknown."""
+    known = np.isfinite(change)
+    for share in (0.99, 0.9, 0.5) if known.any() else ():
+        wanted = np.quantile(change[known], share)
+        place = np.argmin(np.where(known, np.abs(change - wanted), np.inf))
+        y, x = np.unravel_index(int(place), change.shape)
+        yield int(y), int(x)
+
+
 def _pixels(
     tasks: Sequence[ScoreTask], labels: Sequence[str], folder: Path
 ) -> tuple[PixelSeries, ...]:
-    """A pixel that changes more than 99 in 100 do, one of nine in ten, and a middling one."""
+    """Of target days of one place; none where no pixel is known on all of them."""
     scenes: dict[int, tuple[Scene, Mapping[str, AnswerTask]]] = {}
     for task in tasks:
         first = task.answers[0]
@@ -221,17 +276,10 @@ def _pixels(
     band = next(one for one in SCATTERED if one in bands)
     at = bands.index(band)
     truth = np.stack([scenes[day][0].truth[0, at] for day in days])
-    change = truth.std(0)
-    known = np.isfinite(change)
-    if not known.any():
-        return ()
-    found = []
-    for share in (0.99, 0.9, 0.5):
-        wanted = np.quantile(change[known], share)
-        place = np.argmin(np.where(known, np.abs(change - wanted), np.inf))
-        y, x = (int(one) for one in np.unravel_index(int(place), change.shape))
-        found.append(_pixel(scenes, days, labels, folder, at, y, x, f"{band}, row {y}, column {x}"))
-    return tuple(found)
+    return tuple(
+        _pixel(scenes, days, labels, folder, at, y, x, f"{band}, row {y}, column {x}")
+        for y, x in _telling(truth.std(0))
+    )
 
 
 def _pixel(
@@ -252,18 +300,15 @@ def _pixel(
         images[block.day_after] = float(block.fine_after[at, y, x])
     known = sorted(day for day in images if day not in scenes)
 
-    def dated(numbers: Sequence[int]) -> np.ndarray:
-        return np.array([_EPOCH + np.timedelta64(number, "D") for number in numbers])
-
     def values(numbers: Sequence[float]) -> Array:
         return np.array(numbers, np.float32)
 
     return PixelSeries(
         title=title,
-        days=dated(days),
+        days=axis_of(days),
         truth=values([scenes[day][0].truth[0, at, y, x] for day in days]),
         coarse=values([block.coarse[0, at, row, col] for block in blocks]),
-        references=(dated(known), values([images[day] for day in known])),
+        references=(axis_of(known), values([images[day] for day in known])),
         answers={
             label: values([scenes[day][1][label].answer(folder)[0, at, y, x] for day in days])
             for label in labels

@@ -29,6 +29,7 @@ from pipeline.evaluate.tables import (
     class_table,
     group_table,
     patch_table,
+    rough_table,
     summary_table,
 )
 from pipeline.executor import Executor
@@ -134,6 +135,14 @@ def _set(one: SetResult, pictures: Pictures) -> Iterator[Element]:
     for group in one.groups:
         yield from _group(one, group)
         yield from pictures.groups.get((one.name, group.name), ())
+    if one.roughness is not None:
+        days = one.roughness.days
+        yield Heading(text=f"{one.name}: from day to day", level=3)
+        yield Paragraph(
+            text=f"{len(days)} days, {days[0]} to {days[-1]} of the season, fused one after "
+            f"another; what was seen clear on a day is kept. {_ROUGHNESS}"
+        )
+        yield rough_table(one.roughness.rows)
     if one.name in pictures.series:
         yield Heading(text=f"{one.name}: through time", level=3)
         yield pictures.series[one.name]
@@ -188,6 +197,14 @@ _COST = (
     "Seconds of processor time per million pixels of all bands, median of a set's scenes, and the "
     "highest memory, in 10^6 bytes, that answering took beside the images and the loaded method; "
     "measured in the runs that made the answers."
+)
+
+_ROUGHNESS = (
+    "Bends: root mean square of the second differences in time over that of the truth; above 1 a "
+    "series flickers, below 1 it is smoother than the ground was. Steps: RMSE of the change from "
+    "one day to the next. Jumps: how many times that error is larger into and out of days with a "
+    "fine image, and where the references change, than in the two steps on each side; 1 does not "
+    "show, the goal is at most 1.5."
 )
 
 _NOTES = (

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluate.answers import AnswerTask, fuse_scene
-from pipeline.evaluate.choices import Evaluation, SetChoice
+from pipeline.evaluate.choices import Evaluation, SetChoice, WorldChoice
 from pipeline.evaluate.contenders import Contender
+from pipeline.evaluate.roughness import Roughness, SeasonTask, read_roughness, score_season
 from pipeline.evaluate.rows import FLOOR, Row, row_of
 from pipeline.evaluate.scored import ScoreTask, score_scene
 from pipeline.evaluate.scores import AnswerScores
@@ -64,6 +65,12 @@ class SetResult:
     as_published: bool
     """Whether it is the papers' test split in their crop."""
 
+    season: SeasonTask | None
+    """Consecutive days of a world; None where none were asked for or no method answered all."""
+
+    roughness: Roughness | None
+    """Of those days."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
@@ -86,7 +93,7 @@ def evaluate(
     """
     contenders = tuple(Contender.of(choice) for choice in evaluation.methods)
     plans = [_Plan.of(choice, contenders) for choice in evaluation.sets]
-    answers = [task for plan in plans for task in plan.answers]
+    answers = [task for plan in plans for task in (*plan.answers, *plan.season)]
     failed = _work(
         ex,
         partial(fuse_scene, folder=folder, device=ex.device),
@@ -96,10 +103,13 @@ def evaluate(
         on_progress,
     )
     scoring = [plan.scoring(set(failed)) for plan in plans]
-    scores = [task for tasks in scoring for task in tasks]
+    seasons = [plan.roughness(set(failed)) for plan in plans]
+    scores: list[ScoreTask | SeasonTask] = []
+    for tasks, season in zip(scoring, seasons, strict=True):
+        scores += [*tasks, *([season] if season else [])]
     unscored = _work(
         ex,
-        partial(score_scene, folder=folder),
+        partial(_score, folder=folder),
         [task for task in scores if task.known(folder) is None],
         "score",
         len(scores),
@@ -110,9 +120,19 @@ def evaluate(
     return Result(
         evaluation=evaluation,
         contenders=contenders,
-        sets=tuple(plan.result(tasks, folder) for plan, tasks in zip(plans, scoring, strict=True)),
+        sets=tuple(
+            plan.result(tasks, season, folder)
+            for plan, tasks, season in zip(plans, scoring, seasons, strict=True)
+        ),
         errors=tuple(failed[task] for task in answers if task in failed),
     )
+
+
+def _score(task: ScoreTask | SeasonTask, *, folder: Path) -> None:
+    if isinstance(task, SeasonTask):
+        score_season(task, folder=folder)
+    else:
+        score_scene(task, folder=folder)
 
 
 def _work(
@@ -146,6 +166,7 @@ class _Plan:
     name: str
     sha: str
     answers: tuple[AnswerTask, ...]
+    season: tuple[AnswerTask, ...]
     marks: Mapping[str, str]
     refused: Mapping[str, str]
     as_published: bool
@@ -155,15 +176,13 @@ class _Plan:
         source = open_source(choice)
         refused = {one.label: one.refusal(source) for one in contenders}
         admitted = [one for one in contenders if refused[one.label] is None]
+        season = choice.season if isinstance(choice, WorldChoice) else None
         return cls(
             choice=choice,
             name=source.name,
             sha=source.sha,
-            answers=tuple(
-                AnswerTask.of(choice, source, scene, one)
-                for scene in source.keys
-                for one in admitted
-            ),
+            answers=tuple(_answers(choice, admitted)),
+            season=() if season is None else tuple(_answers(season, admitted)),
             marks={one.label: one.mark(source) for one in admitted},
             refused={label: reason for label, reason in refused.items() if reason is not None},
             as_published=source.as_published,
@@ -177,7 +196,17 @@ class _Plan:
                 by_scene.setdefault(task.scene, []).append(task)
         return [ScoreTask(answers=tuple(tasks)) for tasks in by_scene.values()]
 
-    def result(self, tasks: Sequence[ScoreTask], folder: Path) -> SetResult:
+    def roughness(self, failed: set[AnswerTask]) -> SeasonTask | None:
+        """One task, with the methods that answered all days."""
+        by_label: dict[str, list[AnswerTask]] = {}
+        for task in self.season:
+            by_label.setdefault(task.method.label, []).append(task)
+        whole = tuple(tuple(each) for each in by_label.values() if not failed & set(each))
+        return SeasonTask(answers=whole) if whole else None
+
+    def result(
+        self, tasks: Sequence[ScoreTask], season: SeasonTask | None, folder: Path
+    ) -> SetResult:
         groups: dict[str, list[tuple[ScoreTask, dict[str, Any]]]] = {}
         for task in tasks:
             known = task.known(folder)
@@ -191,7 +220,16 @@ class _Plan:
             marks=self.marks,
             refused=self.refused,
             as_published=self.as_published,
+            season=season,
+            roughness=_roughness(season, folder),
         )
+
+
+def _answers(choice: SetChoice, admitted: Sequence[Contender]) -> Iterator[AnswerTask]:
+    source = open_source(choice)
+    for scene in source.keys:
+        for one in admitted:
+            yield AnswerTask.of(choice, source, scene, one)
 
 
 def _group(name: str, scenes: Sequence[tuple[ScoreTask, dict[str, Any]]], folder: Path) -> Group:
@@ -228,6 +266,14 @@ def _rows(name: str, group: str, scored: Sequence[Mapping[str, Any]]) -> Iterato
     read = {label: [AnswerScores.from_json(one[label]) for one in scored] for label in everywhere}
     for label, ours in read.items():
         yield row_of(name, group, label, ours, read[FLOOR])
+
+
+def _roughness(season: SeasonTask | None, folder: Path) -> Roughness | None:
+    if season is None:
+        return None
+    known = season.known(folder)
+    assert known is not None
+    return read_roughness(known)
 
 
 def _costs(tasks: Sequence[ScoreTask], folder: Path) -> dict[str, tuple[Mapping[str, Any], ...]]:

@@ -4,9 +4,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
-from pipeline.evaluate.choices import RealSet, RegionChoice, SceneFolder, SetChoice, WorldChoice
+from pipeline.evaluate.choices import (
+    RealSet,
+    RegionChoice,
+    SceneFolder,
+    SeasonChoice,
+    SetChoice,
+    WorldChoice,
+)
 from pipeline.evaluate.region import RegionSource
 from pipeline.evaluate.scene_folder import FolderSource
+from pipeline.evaluate.season import SeasonSource
 from pipeline.evaluate.store import files_sha
 from pipeline.evaluate.worlds import WorldSource
 from pipeline.real_sets import FOLDERS, Scene, named_in, read_set
@@ -101,5 +109,7 @@ def open_source(choice: SetChoice) -> Source:
             return FolderSource(choice)
         case WorldChoice():
             return WorldSource(choice)
+        case SeasonChoice():
+            return SeasonSource(choice)
         case RegionChoice():
             return RegionSource(choice)

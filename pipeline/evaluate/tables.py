@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.evaluate.document import Cell, Table
+from pipeline.evaluate.roughness import RoughRow
 from pipeline.evaluate.rows import FLOOR, Row
 
 
@@ -28,6 +29,10 @@ def plain(value: float) -> str:
 
 def _signed(value: float) -> str:
     return plain(value) if value != value or value < 0 else f"+{plain(value)}"
+
+
+def _ratio(value: float) -> str:
+    return "-" if value != value else f"{value:.2f}"
 
 
 def _low(value: float) -> float:
@@ -165,6 +170,26 @@ def class_table(rows: Sequence[Row]) -> Table:
     cells = [marked([row.values[column.key] for row in rows], column) for column in CLASSES]
     return Table(
         head=("method", *(column.head for column in CLASSES)),
+        rows=tuple(
+            (Cell(text=row.method), *of_row) for row, *of_row in zip(rows, *cells, strict=True)
+        ),
+    )
+
+
+ROUGHNESS = (
+    Column(head="bends", key="bends", show=_ratio, rank=lambda value: abs(value - 1)),
+    Column(head="steps", key="steps", show=plain, rank=_low),
+    Column(head="jump at observed days", key="observed", show=_ratio, rank=_low),
+    Column(head="jump at pair changes", key="pair", show=_ratio, rank=_low),
+)
+
+
+def rough_table(rows: Sequence[RoughRow]) -> Table:
+    """How steady the days are, the least error of a step first."""
+    rows = sorted(rows, key=lambda row: _last_if_nan(row.steps))
+    cells = [marked([getattr(row, one.key) for row in rows], one) for one in ROUGHNESS]
+    return Table(
+        head=("method", *(column.head for column in ROUGHNESS)),
         rows=tuple(
             (Cell(text=row.method), *of_row) for row, *of_row in zip(rows, *cells, strict=True)
         ),

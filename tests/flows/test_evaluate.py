@@ -47,6 +47,7 @@ def test_every_shipped_file_is_read_and_has_the_naive_methods() -> None:
         ({"sets": [{"scenes": "x", "groups": ["one-sided"]}]}, "groups go with real"),
         ({"sets": [{"real": "kranj", "hide_days": [0]}]}, "hide_days goes with region and world"),
         ({"sets": [{"real": "kranj", "extent": "all"}]}, "extent goes with region"),
+        ({"sets": [{"real": "kranj", "roughness_days": 9}]}, "roughness_days goes with world"),
         ({"sets": []}, "sets: "),
         ({"sets": [{"real": "cranj"}]}, "no real set 'cranj'; there are salton-sea"),
         ({"methods": ["sastf"]}, "no method 'sastf'; there are sa-stf"),
