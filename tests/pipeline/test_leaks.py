@@ -6,6 +6,7 @@ and other measurements in the place of those taken on it, and asks for the same 
 bit.
 """
 
+import json
 import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import zarr
 
+from model.card import CARD
 from pipeline import choose
 from pipeline.calibration import Line
 from pipeline.coincidence import Coincidence, read_coincident, write_coincident
@@ -25,16 +27,19 @@ from pipeline.cube import day_number
 from pipeline.executor import executor
 from pipeline.images import array_of, day_axis
 from pipeline.ingest import open_inputs
-from pipeline.job import Job, PairRules
+from pipeline.job import Job, Method, PairRules
 from pipeline.registration import Shift
-from pipeline.run import ingest, locked, prepare
+from pipeline.run import ingest, locked, prepare, run_job
 from pipeline.statistics import DayCounts
 from pipeline.survey import Survey
+from pipeline.validate.answers import FILE, Answers
 from pipeline.validate.asked import asked
 from pipeline.validate.held_out import HeldOut, blind_images, fair
 from pipeline.validate.hide import LeakError, Region
+from pipeline.validate.result import Validation
 from pipeline.validate.seen import IN_SITE, Seen
 from pipeline.validate.targets import Target, targets
+from tests.model.makers import write_checkpoint
 from tests.season import make_season
 from tests.synthetic import day
 
@@ -222,3 +227,38 @@ def test_weights_are_not_scored_on_a_target_of_which_they_saw_a_hidden_date(
         } == {"guided"}
     far = nothing | {"guided": Seen(weights=IN_SITE, dates=frozenset({day(4)}))}
     assert fair(target, methods, far) == methods
+
+
+def test_a_run_scores_weights_on_no_target_of_which_their_card_names_a_hidden_date(
+    tmp_path: Path,
+) -> None:
+    season = make_season(tmp_path / "files", days=17, every=4, clear=(1, 1), rows=3, cols=4)
+    folder = write_checkpoint(tmp_path / "weights", trained=True, bands=season.bands)
+    rules = PairRules(min_clear=0.4, max_span_days=16)
+    asked_for = season.job(
+        start=day(4),
+        end=day(8),
+        rules=rules,
+        method=Method(name="sa-stf", checkpoint=str(folder)),
+        validation="all",
+    )
+
+    def scored(trained_on: Collection[date]) -> tuple[set[date], str]:
+        """The dates that a run asked the weights about, and what it calls the weights."""
+        named = {"name": "x", "bbox": asked_for.bbox, "dates": [f"{one}" for one in trained_on]}
+        card = json.loads((folder / CARD).read_text())
+        (folder / CARD).write_text(json.dumps(card | {"training": [{"region": named}]}))
+        (asked_for.inputs / FILE).unlink(missing_ok=True)
+        assert run_job(asked_for, scheduler="synchronous", refresh=True).ok
+        (own,) = asked(asked_for, ["sa-stf"])
+        answers = Answers.of(asked_for)
+        found = targets(Region(asked_for), hide_days=[0], extent="all")
+        known = Validation.read(asked_for.inputs)
+        assert known is not None
+        (row,) = [one for one in known.rows if (one.method, one.hide_days) == ("sa-stf", 0)]
+        asked_about = {one.day for one in found if answers.get(one, own) is not None}
+        assert row.dates == len(asked_about)
+        return asked_about, row.weights
+
+    assert scored([day(0)]) == ({day(4), day(8)}, IN_SITE)
+    assert scored([day(0), day(8)]) == ({day(4)}, IN_SITE)
