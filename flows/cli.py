@@ -227,7 +227,9 @@ def validate(
     Beside the methods asked for stand the naive ones. `changed` is the RMSE where the truth is
     not what time alone predicts; `edge` and `lbp` are below 0 where the fusion is smoother than
     the truth; `- anomaly` is the RMSE less that of the method anomaly, with its 95 % interval.
-    What was answered before, here or within a run, is not computed again.
+    What was answered before, here or within a run, is not computed again. Report and cube tell
+    these scores until the next `fuse` puts those of its own method in their place; the same command
+    brings them back from the answers.
     """
     from flows.config import region_job
     from flows.show import lines, progress, table

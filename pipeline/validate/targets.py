@@ -6,7 +6,7 @@ one).  With the fine images of N days around it hidden, the two references may l
 farther apart than the region's own rule allows.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
@@ -83,12 +83,14 @@ def targets(
     extent: Extent,
     dates: Collection[date] | None = None,
     besides: Iterable[date] = (),
+    fits: Callable[[Target], bool] = lambda target: True,
 ) -> list[Target]:
     """All targets of a region, or a sample of them.
 
     ``dates``: only these.  ``besides``: the images around these dates are hidden from every
-    target too, those a target of the same class would hide.  A sample is drawn by the dates' and
-    tiles' own names, so an image that comes later moves one date of it at most.
+    target too, those a target of the same class would hide.  ``fits``: only targets of which it is
+    true.  A sample is drawn by the dates' and tiles' own names, so an image that comes later moves
+    one date of it at most.
     """
     job, others = region.job, tuple(besides)
     inside = [day for day in region.survey.fine_days if job.start <= day <= job.end]
@@ -101,7 +103,7 @@ def targets(
         beside = frozenset[date]().union(*(region.near(day, days) for day in others))
         taken = 0
         for day in wanted:
-            of_day = list(islice(_of_day(region, day, days, beside, extent), tiles))
+            of_day = list(filter(fits, islice(_of_day(region, day, days, beside, extent), tiles)))
             found += of_day
             taken += bool(of_day)
             if extent == "sample" and taken == SAMPLE_DATES:

@@ -33,6 +33,7 @@ from pipeline.validate.result import ATTRIBUTE
 from pipeline.validate.stage import validate
 from pipeline.validate.sums import Sums
 from pipeline.validate.table import Answered
+from pipeline.validate.targets import SAMPLE_DATES, Target
 from tests.season import make_season
 from tests.synthetic import day
 
@@ -203,6 +204,19 @@ def test_the_method_is_chosen_on_other_dates_than_are_reported(done: Job) -> Non
         assert gap_class(target.gap_days) == HIDE_DAYS.index(target.hide_days)
 
 
+def test_a_sample_that_chooses_has_as_many_dates_as_fit(
+    done: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region = Region(done)
+    first = {one.day for one in choosing(region, (), "sample") if one.hide_days == 0}
+    assert len(first) == SAMPLE_DATES
+    # As if these left longer gaps, which many do under clouds.
+    monkeypatch.setattr(Target, "gap_days", property(lambda one: 99 if one.day in first else 4))
+    others = {one.day for one in choosing(region, (), "sample") if one.hide_days == 0}
+    assert len(others) == SAMPLE_DATES
+    assert not others & first
+
+
 def spoil(job: Job, days: Sequence[date]) -> None:
     """Other pixels on these days, as if they had been read so."""
     root = zarr.open_group(job.inputs / "fine.zarr", mode="r+")
@@ -211,6 +225,7 @@ def spoil(job: Job, days: Sequence[date]) -> None:
         for band in ("red", "nir08"):
             image = array_of(root, band)
             image[axis.index(day_number(when))] = rng.integers(0, 9000, image.shape[1:])
+    shutil.rmtree(job.inputs / "counts")
 
 
 def choice_of(job: Job) -> dict[str, Any]:
