@@ -191,6 +191,10 @@ def test_a_plan_keeps_what_was_picked(done: Job) -> None:
     assert plan(done).recipe.codes == recipe.codes
 
 
+def test_a_class_of_gaps_ends_with_the_days_it_is_named_by() -> None:
+    assert [gap_class(days) for days in (1, 8, 9, 16, 17, 32, 33, 90)] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
 def test_the_method_is_chosen_on_other_dates_than_are_reported(done: Job) -> None:
     region, chosen = Region(done), picked(done)
     reported = within(region.survey.fine_days, chosen.report)

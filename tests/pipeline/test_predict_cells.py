@@ -197,3 +197,16 @@ def test_what_shows_no_ratio_or_another_place_is_refused(tmp_path: Path) -> None
         brought(tmp_path, place, place.coarse[1], box((4, 4), LEFT + 1e5, TOP, pixel=240.0))
     with pytest.raises(ImageError, match="were fine and coarse exchanged"):
         brought(tmp_path, place, place.coarse[1], box((4, 4), LEFT, TOP, pixel=10.0))
+
+
+def test_cells_are_as_large_as_the_pixels_of_the_coarsest_image(tmp_path: Path) -> None:
+    place = make_place(ratio=8)
+    fine = open_image(write(tmp_path / "f.tif", place.fine[0], place.fine_box, bands=place.bands))
+    images = []
+    for pixel in (240.0, 480.0):
+        where = box((12, 12), LEFT, TOP, pixel=pixel)
+        values = np.full((2, 12, 12), 0.2, np.float32)
+        path = write(tmp_path / f"{pixel:g}.tif", values, where, bands=place.bands)
+        images.append(open_image(path))
+    for order in (images, images[::-1]):
+        assert make_lattice(fine, order, None).grid.ratio == 16

@@ -270,11 +270,18 @@ def test_rows_survive_the_attributes_of_a_cube(tmp_path: Path) -> None:
 
 def test_moments_add_up_like_the_pixels(rng_pixels: tuple[Float, Float]) -> None:
     fused, seen = rng_pixels
-    whole = Moments.of(fused, seen)
-    parts = Moments.of(fused[:30], seen[:30]) + Moments.of(fused[30:], seen[30:])
+    sigma = np.full_like(fused, 0.2)
+    whole = Moments.of(fused, seen, sigma)
+    parts = Moments.of(fused[:30], seen[:30], sigma[:30])
+    parts += Moments.of(fused[30:], seen[30:], sigma[30:])
 
-    assert parts.pixels == whole.pixels
-    assert (parts.rmse, parts.cc, parts.bias) == pytest.approx((whole.rmse, whole.cc, whole.bias))
+    assert (parts.pixels, parts.stated, parts.covered) == (100, 100, whole.covered)
+    assert 0 < whole.coverage < 1
+    assert parts.coverage == whole.coverage
+    error = fused.astype(np.float64) - seen
+    by_hand = (error**2).mean() ** 0.5, np.corrcoef(fused, seen)[0, 1], error.mean()
+    for one in (whole, parts):
+        assert (one.rmse, one.cc, one.bias) == pytest.approx(by_hand)
     assert np.isnan(Moments().rmse)
 
 
