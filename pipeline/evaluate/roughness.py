@@ -58,7 +58,8 @@ class SeasonTask:
         return self.answers[0][0]
 
     def _path(self, folder: Path) -> Path:
-        return folder / "scores" / slug(self._first.set) / "season.json"
+        name = f"season, {self._first.scene} to {self.answers[0][-1].scene}"
+        return folder / "scores" / slug(self._first.set) / f"{slug(name)}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@
 # and one answer are in memory at a time, and the report is made of what lies on disk: so it is
 # the same whatever was computed in which run, by how many workers.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -93,7 +93,7 @@ def evaluate(
     """
     contenders = tuple(Contender.of(choice) for choice in evaluation.methods)
     plans = [_Plan.of(choice, contenders) for choice in evaluation.sets]
-    answers = [task for plan in plans for task in (*plan.answers, *plan.season)]
+    answers = _apart(task for plan in plans for task in (*plan.answers, *plan.season))
     failed = _work(
         ex,
         partial(fuse_scene, folder=folder, device=ex.device),
@@ -126,6 +126,17 @@ def evaluate(
         ),
         errors=tuple(failed[task] for task in answers if task in failed),
     )
+
+
+def _apart(tasks: Iterable[AnswerTask]) -> list[AnswerTask]:
+    """Each task once.  Raises ValueError for two that would leave their answers in one place."""
+    places: dict[Path, AnswerTask] = {}
+    for task in tasks:
+        if places.setdefault(task.path(Path()), task) != task:
+            raise ValueError(
+                f"sets: two of them are {task.set} with a scene {task.scene!r}; evaluate them apart"
+            )
+    return list(places.values())
 
 
 def _score(task: ScoreTask | SeasonTask, *, folder: Path) -> None:

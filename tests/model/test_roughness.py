@@ -61,6 +61,14 @@ def test_a_jump_is_what_loops_find() -> None:
         assert found > 3
 
 
+def test_the_first_step_has_its_neighbours_after_it() -> None:
+    fused, truth = make_pair(holes=False)
+    wrong = np.diff(fused.astype(float) - truth, axis=0)
+    beside = np.sqrt((wrong[1:3] ** 2).mean((0, 2, 3)))
+    expected = np.sqrt((wrong[0] ** 2).mean((1, 2))) / beside
+    assert jump(fused, truth, {0}) == pytest.approx(tuple(expected))
+
+
 def test_the_truth_itself_is_as_rough_as_it_is_and_flicker_shows() -> None:
     _, truth = make_pair(holes=False)
     itself = roughness(truth, truth)

@@ -152,3 +152,13 @@ def test_a_row_that_is_called_otherwise_is_called_so_in_the_report_that_goes_on(
     result = evaluate(replace(asked, methods=(renamed, *asked.methods[1:])), tmp_path, here)
     labels = [row.method for row in result.sets[0].groups[0].rows]
     assert labels == ["by another name", *BASELINES]
+
+
+def test_two_sets_that_would_overwrite_each_other_are_refused(
+    asked: Evaluation, here: Executor, tmp_path: Path
+) -> None:
+    (choice,) = asked.sets
+    make_set(tmp_path / "set", splits=("train", "test"), seed=1)
+    other = replace(choice, folder=tmp_path / "set")
+    with pytest.raises(ValueError, match="two of them are made-up with a scene"):
+        evaluate(replace(asked, sets=(choice, other)), tmp_path / "out", here)

@@ -109,6 +109,18 @@ def test_the_gain_is_taken_over_all_scenes_of_a_group_and_counted_by_scene() -> 
     assert (row.scenes, row.better) == (3, 3)
 
 
+def test_the_bias_of_a_group_is_that_of_all_its_pixels() -> None:
+    scenes = [make_scene(seed=seed, name=str(seed)) for seed in range(2)]
+    few = scenes[1].truth.copy()
+    few[:, :, 4:] = np.nan
+    scenes[1] = replace(scenes[1], truth=few)
+    linear = {"linear": load_fuser("linear")}
+    row = next(row for row in score(scenes, linear) if row.method == "linear")
+    errors = [day_of(one.block, 0).linear - one.truth[0] for one in scenes]
+    every = np.concatenate([one[:, np.isfinite(one).all(0)] for one in errors], 1)
+    assert row.values["bias"] == pytest.approx(every.mean(), rel=1e-4)
+
+
 def test_groups_are_scored_apart_in_whatever_order_they_come() -> None:
     scenes = [make_scene(seed=seed, group="ab"[seed % 2]) for seed in range(4)]
     rows = score(scenes, {})
