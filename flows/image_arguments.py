@@ -1,5 +1,6 @@
 """What `predict` and `score` ask of plain images, in one wording, and what the answers mean."""
 
+import math
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,7 +41,7 @@ def scale_of(text: str | None, option: str) -> "Scale | None":
         numbers = [float(one) for one in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (1, 2) or not numbers[0]:
+    if len(numbers) not in (1, 2) or not numbers[0] or not all(map(math.isfinite, numbers)):
         raise ValueError(
             f"{option} {text!r} is no scale; write 0.0001, or with an offset 0.0000275,-0.2"
         )

@@ -99,9 +99,11 @@ def predict(
     reflectance: where a file tells no scale, say --scale 0.0001 for reflectance x 10000.
     """
     from flows.show import lines, progress
+    from model.interrupt import Interrupt
     from pipeline.job import Method
     from pipeline.predict.inputs import Asked
     from pipeline.predict.run import predict as make
+    from pipeline.progress import Progress
 
     both = scale_of(scale, "--scale")
     asked = Asked(
@@ -120,7 +122,13 @@ def predict(
         name=method, checkpoint=checkpoint, steps=steps, seed=seed, samples=1 if sigma else 0
     )
     try:
-        with progress(log) as on_progress:
+        with Interrupt() as stop, progress(log) as tell:
+
+            def on_progress(event: Progress) -> None:
+                tell(event)
+                if stop:  # asked here: libraries at work between two tiles may swallow an exception
+                    raise KeyboardInterrupt
+
             done = make(
                 asked,
                 chosen,

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from model.interrupt import Interrupt
 from model.training.batches import batches
 from model.training.config import TrainConfig
 from model.training.distributed import Ranks
 from model.training.example import Source
-from model.training.interrupt import Interrupt
 from model.training.run import OnProgress, Run
 
 

@@ -33,7 +33,7 @@ class RegionSource:
 
     def __init__(self, choice: RegionChoice) -> None:
         self.choice = choice
-        self.region = Region(choice.job)
+        self.region = Region(choice.job, HALO_PX)
         self.name, self.bands = choice.job.name, self.region.bands
         found = targets(self.region, hide_days=choice.hide_days, extent=choice.extent)
         if not found:

@@ -269,9 +269,12 @@ def _middle(scenes: Sequence[tuple[ScoreTask, dict[str, Any]]]) -> ScoreTask:
 
 
 def _rows(name: str, group: str, scored: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    """Of the methods that answered on all scenes of the group that have a pixel to score."""
+    """Of the methods that answered on all scenes of the group that have a pixel to score.
+
+    None where the floor did not: there is nothing to compare with, and the errors say why.
+    """
     scored = [one for one in scored if one]
-    if not scored:
+    if not scored or not all(FLOOR in one for one in scored):
         return
     everywhere = [label for label in scored[0] if all(label in one for one in scored)]
     read = {label: [AnswerScores.from_json(one[label]) for one in scored] for label in everywhere}

@@ -55,6 +55,7 @@ def answered(
     pairs = [(target, fair(target, wanted, knows)) for target in held_out]
     answers = Answers.of(region.job)
     errors = _answer(region, pairs, answers, ex, on_progress)
+    answers.settle()
     by_method: dict[str, Answered] = {
         one.name: [
             (target, sums)

@@ -37,13 +37,17 @@ class Blind:
 
 
 class Region:
-    """The images of a job, with any of its fine dates hidden."""
+    """The images of a job, with any of its fine dates hidden.
 
-    def __init__(self, job: Job) -> None:
+    ``halo``: fine pixels around a tile that the widest of the methods asked wants to see; the
+    job's own method alone is asked where none is given.
+    """
+
+    def __init__(self, job: Job, halo: int | None = None) -> None:
         self.job = job
+        self.halo = job.method.card().halo if halo is None else halo
         self.survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
         self.bands = open_inputs(job.inputs).bands
-        self.halo = job.method.card().halo
         self.counts = DayCounts(job.inputs, self.bands)
 
     def near(self, day: date, days: int) -> frozenset[date]:

@@ -38,9 +38,9 @@ def validate(
     picks, unless it has, and ``choose_anew`` even then.  No rows where no date can be held out.
     Raises NotIngestedError, CheckpointError and JobError.
     """
-    region = Region(job)
     own = [one.name for one in job.method.each]
     wanted = asked(job, (*(methods or own), *BASELINES))
+    region = Region(job, max(one.halo for one in wanted))
     for one in wanted:
         check_bands(job, one.method.card(), region.bands)
     chosen: Chosen | None = read_chosen(job)

@@ -99,6 +99,10 @@ def _no_scale(call: Call) -> Call:
     return replace(call, more=("--fine-scale", "big"))
 
 
+def _scale_of_nothing(call: Call) -> Call:
+    return replace(call, more=("--fine-scale", "nan"))
+
+
 def _other_grid(call: Call) -> Call:
     return call.with_fine(call.place.fine[0], box((32, 40), 480015.0, 5040000.0))
 
@@ -234,6 +238,7 @@ def replace_crs(where):
         (_dn, r"2023-05-01\.tif: its values reach .* tells no scale; .*--fine-scale 0\.0001"),
         (_wrong_scale, r"with scale 0\.0001 and offset 0 its values reach .*no reflectance"),
         (_no_scale, "--fine-scale 'big' is no scale; write 0.0001"),
+        (_scale_of_nothing, "--fine-scale 'nan' is no scale; write 0.0001"),
         (_other_grid, r"two grids: .* from \(480015, 5040000\).*gdalwarp"),
         (_other_crs, r"two grids: .*EPSG:32634.*EPSG:32633"),
         (_south_up, "rotated or south-up; .*gdalwarp"),

@@ -83,6 +83,7 @@ def test_the_linear_frame_starts_from_what_time_alone_predicts() -> None:
 
 
 def test_the_delta_frame_leans_to_the_reference_whose_coarse_image_is_alike() -> None:
+    torch.manual_seed(0)  # by chance two predictions are the same in a pixel, and 0 / 0 tells none
     f0, f2, c0 = torch.rand(3, 1, 6, 48, 64)
     c1 = c0 + 0.05
     changes = {"as far": -0.05, "further": -5.0, "nearer": 0.0}

@@ -38,6 +38,7 @@ from pipeline.validate.held_out import HeldOut, blind_images, fair
 from pipeline.validate.hide import LeakError, Region
 from pipeline.validate.result import Validation
 from pipeline.validate.seen import IN_SITE, Seen
+from pipeline.validate.stage import BASELINES
 from pipeline.validate.targets import Target, targets
 from tests.model.makers import write_checkpoint
 from tests.season import make_season
@@ -250,9 +251,10 @@ def test_a_run_scores_weights_on_no_target_of_which_their_card_names_a_hidden_da
         (folder / CARD).write_text(json.dumps(card | {"training": [{"region": named}]}))
         (asked_for.inputs / FILE).unlink(missing_ok=True)
         assert run_job(asked_for, scheduler="synchronous", refresh=True).ok
-        (own,) = asked(asked_for, ["sa-stf"])
+        own, *others = asked(asked_for, ["sa-stf", *BASELINES])
         answers = Answers.of(asked_for)
-        found = targets(Region(asked_for), hide_days=[0], extent="all")
+        widest = max(one.halo for one in (own, *others))
+        found = targets(Region(asked_for, widest), hide_days=[0], extent="all")
         known = Validation.read(asked_for.inputs)
         assert known is not None
         (row,) = [one for one in known.rows if (one.method, one.hide_days) == ("sa-stf", 0)]

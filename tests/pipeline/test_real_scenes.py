@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from model.block import COARSE_PAD
+from pipeline import real_sets
 from pipeline.real_sets import CLOUD, READERS, Scene, named_in, read_set
 
 EPOCH = date(1970, 1, 1).toordinal()
@@ -129,3 +130,10 @@ def test_a_set_that_the_card_names_is_found(training: list[object], name: str) -
 def test_a_score_in_the_card_is_no_training() -> None:
     card = {"training": [{"data": "special worlds"}], "scores": {"zero-shot, Kranj": 0.01}}
     assert not any(named_in(card, name) for name in READERS)
+
+
+def test_a_cell_is_known_where_half_of_its_pixels_are() -> None:
+    image = np.full((1, 2, 4), np.nan, np.float32)
+    image[0, 0, :2] = 0.1, 0.3
+    image[0, 0, 2] = 0.5
+    np.testing.assert_allclose(real_sets.cell_means(image, 2), [[[0.2, np.nan]]])

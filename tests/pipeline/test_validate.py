@@ -217,10 +217,16 @@ def test_what_was_answered_is_kept_through_a_kill_and_not_asked_again(tmp_path: 
     assert again.to_dict() == first.to_dict()
     assert path.read_bytes() == whole
     assert [(one.stage, one.done, one.total) for one in told] == [("validate", 1, 1)]
+    path.write_bytes(b"".join(reversed(whole.splitlines(keepends=True))))  # others were first
     rows_of(job, ["mean"], on_progress=told.append)
+    assert path.read_bytes() == whole
     assert len(told) == 1
     assert all(json.loads(line) for line in path.read_text().splitlines())
-    assert Answers.of(job).path == path
+    path.write_bytes(b"{}\n" + whole)
+    with pytest.raises(
+        JobError, match=r"validation\.jsonl, line 1, is no answer .*remove the file"
+    ):
+        Answers.of(job)
 
 
 def test_an_image_that_is_read_anew_is_asked_anew(tmp_path: Path) -> None:

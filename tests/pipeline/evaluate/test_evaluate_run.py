@@ -13,6 +13,7 @@ from model.training.scenes import open_set, unpack
 from pipeline.evaluate import answers as answering
 from pipeline.evaluate.choices import BASELINES, Evaluation, MethodChoice, SceneFolder, with_naive
 from pipeline.evaluate.report import write_report
+from pipeline.evaluate.rows import FLOOR
 from pipeline.evaluate.run import Result, evaluate
 from pipeline.executor import Executor, executor
 from pipeline.progress import Progress
@@ -123,8 +124,14 @@ def test_an_evaluation_of_other_data_is_made_anew(
     assert first.sets[0].groups[0].rows != second.sets[0].groups[0].rows
 
 
-def test_a_method_that_fails_is_told_and_the_others_are_scored(
-    asked: Evaluation, here: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("fails", "scored"), [("guided", list(BASELINES)), (FLOOR, [])])
+def test_a_method_that_fails_is_told_and_the_others_are_scored_beside_the_floor(
+    asked: Evaluation,
+    here: Executor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: str,
+    scored: list[str],
 ) -> None:
     class Broken:
         def fuse(self, block: Block) -> Fused:
@@ -134,13 +141,14 @@ def test_a_method_that_fails_is_told_and_the_others_are_scored(
     monkeypatch.setattr(
         answering,
         "load_fuser",
-        lambda name, *rest, **more: Broken() if name == "guided" else load_fuser(name),
+        lambda name, *rest, **more: Broken() if name == fails else load_fuser(name),
     )
     result = evaluate(asked, tmp_path, here)
     answering._fuser.cache_clear()
-    assert [row.method for row in result.sets[0].groups[0].rows] == list(BASELINES)
+    assert [row.method for row in result.sets[0].groups[0].rows] == scored
     assert len(result.errors) == 2
-    assert "guided on made-up" in result.errors[0]
+    assert f"{fails} on made-up" in result.errors[0]
+    assert write_report(result, tmp_path, here)
     assert "out of luck" in result.errors[0]
 
 
