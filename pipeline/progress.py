@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
+from pipeline.additive import Additive
 from pipeline.fuse import FuseReport
 from pipeline.ingest import IngestReport
 from pipeline.validate.result import Validation, report_path
@@ -62,7 +63,7 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IngestSummary:
+class IngestSummary(Additive):
     """What the reading of the scenes came to; summaries add up."""
 
     blocks: int = 0
@@ -76,16 +77,9 @@ class IngestSummary:
         errors = () if report.error is None else (report.error,)
         return self + type(self)(blocks=1, seconds=seconds, errors=errors)
 
-    def __add__(self, other: Self) -> Self:
-        return type(self)(
-            blocks=self.blocks + other.blocks,
-            seconds=self.seconds + other.seconds,
-            errors=self.errors + other.errors,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FuseSummary:
+class FuseSummary(Additive):
     """What fusing came to; summaries add up."""
 
     tile_days: int = 0
@@ -109,18 +103,6 @@ class FuseSummary:
             seconds_fuse=report.seconds_fuse,
             seconds_write=report.seconds_write,
             errors=() if report.error is None else (report.error,),
-        )
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(
-            tile_days=self.tile_days + other.tile_days,
-            fused_pixels=self.fused_pixels + other.fused_pixels,
-            observed_pixels=self.observed_pixels + other.observed_pixels,
-            gap_pixels=self.gap_pixels + other.gap_pixels,
-            seconds_read=self.seconds_read + other.seconds_read,
-            seconds_fuse=self.seconds_fuse + other.seconds_fuse,
-            seconds_write=self.seconds_write + other.seconds_write,
-            errors=self.errors + other.errors,
         )
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.proper_scores import covered
+from pipeline.additive import Additive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
+class Moments(Additive):
     """Sums over pixels, from which every score follows; they add up over tiles and dates."""
 
     pixels: int = 0
@@ -46,19 +47,6 @@ class Moments:
             error_squared=float(((a - b) ** 2).sum()),
             stated=0 if within is None else within.size,
             covered=0 if within is None else int(within.sum()),
-        )
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(
-            pixels=self.pixels + other.pixels,
-            fused=self.fused + other.fused,
-            seen=self.seen + other.seen,
-            fused_squared=self.fused_squared + other.fused_squared,
-            seen_squared=self.seen_squared + other.seen_squared,
-            product=self.product + other.product,
-            error_squared=self.error_squared + other.error_squared,
-            stated=self.stated + other.stated,
-            covered=self.covered + other.covered,
         )
 
     @property

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from model.block import Array
 from model.metrics import changed, edge, lbp, only
+from pipeline.additive import Additive
 from pipeline.bootstrap import BLOCK_M, BlockErrors
 from pipeline.validate.moments import Moments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weighted:
+class Weighted(Additive):
     """A score of images that is no sum over pixels: its mean over tiles, weighed by pixels."""
 
     total: float = 0.0
@@ -23,9 +24,6 @@ class Weighted:
     def of(cls, score: float, pixels: int) -> Self:
         """NaN, where an image defines no score, weighs nothing."""
         return cls(total=score * pixels, weight=pixels) if np.isfinite(score) else cls()
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(total=self.total + other.total, weight=self.weight + other.weight)
 
     @property
     def mean(self) -> float:
