@@ -8,9 +8,9 @@ import pytest
 
 from model.block import Block, Series
 from model.card import SERIES_HALO, describe
-from model.classical.whittaker import SMOOTHINGS
 from model.fuser import load_fuser
 from tests.model.makers import make_block
+from tests.model.oracles_series import chosen_smoothing, solved, values_of
 
 DAYS = (1, 4, 9, 10, 25, 33, 41)
 TARGETS = (0, 3, 9, 20, 50)
@@ -45,47 +45,8 @@ def fuse(method: str, block: Block) -> np.ndarray:
     return load_fuser(method).fuse(block).reflectance
 
 
-def values_of(block: Block, band: int, row: int, col: int) -> tuple[list[int], np.ndarray]:
-    assert block.series is not None
-    values = block.series.images[:, band, row, col]
-    seen = np.isfinite(values)
-    days = [day for day, clear in zip(block.series.days, seen, strict=True) if clear]
-    return days, values[seen].astype(np.float64)
-
-
-def solved(days: list[int], values: np.ndarray, smoothing: float) -> np.ndarray:
-    """z on all days from the first to the last clear one, by the equations as they are written."""
-    axis = days[-1] - days[0] + 1
-    weights, known = np.zeros(axis), np.zeros(axis)
-    weights[np.array(days) - days[0]] = 1
-    known[np.array(days) - days[0]] = values
-    bends = np.diff(np.eye(axis), 2, axis=0) if axis > 2 else np.zeros((0, axis))
-    return np.linalg.solve(np.diag(weights) + smoothing * bends.T @ bends, known)
-
-
 def at(days: list[int], z: np.ndarray) -> np.ndarray:
     return z[np.clip(np.array(TARGETS) - days[0], 0, len(z) - 1)]
-
-
-def chosen_smoothing(block: Block, band: int) -> float:
-    """The least error of leaving each value out, by leaving each value out."""
-    errors = np.zeros(len(SMOOTHINGS))
-    for row in range(0, block.shape[2], 2):
-        for col in range(0, block.shape[3], 2):
-            days, values = values_of(block, band, row, col)
-            if len(days) < 3:
-                continue
-            for number, smoothing in enumerate(SMOOTHINGS):
-                for left in range(len(days)):
-                    axis = days[-1] - days[0] + 1
-                    weights, known = np.zeros(axis), np.zeros(axis)
-                    for place, (day, value) in enumerate(zip(days, values, strict=True)):
-                        weights[day - days[0]] = place != left
-                        known[day - days[0]] = value * (place != left)
-                    bends = np.diff(np.eye(axis), 2, axis=0)
-                    z = np.linalg.solve(np.diag(weights) + smoothing * bends.T @ bends, known)
-                    errors[number] += (z[days[left] - days[0]] - values[left]) ** 2 / len(days)
-    return float(SMOOTHINGS[errors.argmin()])
 
 
 def test_whittaker_is_the_solution_on_the_axis_of_all_days() -> None:
