@@ -176,6 +176,11 @@ class RegionConfig(_Section):
     day: ``flag`` marks what is made from such a reference, ``shift`` moves every coarse image
     back, by its own shift or the median one."""
 
+    flicker: Literal["calm", "keep"] = "calm"
+    """Each day the coarse sensor sees the ground from another angle, and a fusion that believes it
+    flickers.  "calm": a coarse cell becomes the mean of the days around it, within
+    ``coarse_fill_days``, that are alike; what changes and stays changed for three days is kept."""
+
     seed: int = Field(default=0, ge=0)
 
     validation: Literal["none", "sample", "all"] = "sample"
@@ -274,6 +279,7 @@ class RegionConfig(_Section):
             brdf=self.brdf,
             calibrate=self.calibrate,
             coregister=self.coregister,
+            flicker=self.flicker,
             validation=self.validation,
             institution=self.institution,
             license=self.license,

@@ -63,6 +63,9 @@ class Corrections:
     misplaced: frozenset[date] = field(default_factory=frozenset)
     """Days whose references are to be flagged."""
 
+    calm: bool = False
+    """Whether the noise of single days is averaged out (``model.coarse_calm``)."""
+
     @classmethod
     def of(cls, job: Job, measured: Measured, *, without: Collection[date] = ()) -> Self:
         """What the job asks for; no day's own is taken from fine images ``without``."""
@@ -81,6 +84,7 @@ class Corrections:
             misplaced=frozenset(one.day for one in known if one.misplaced)
             if job.coregister == "flag"
             else frozenset(),
+            calm=job.flicker == "calm",
         )
 
     @classmethod

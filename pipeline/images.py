@@ -10,6 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from model.block import COARSE_PAD
+from model.coarse_calm import calm_coarse
 from model.coarse_fill import fill_coarse
 from pipeline import local_store
 from pipeline.chunk_cache import read_day
@@ -86,7 +87,7 @@ class CoarseImages:
     """Coarse images of a block with ``COARSE_PAD`` cells around, filled in time.
 
     Days are read once each, as they are needed: those asked for and all within the fill
-    window around them.
+    window around them, by which they are calmed too, if ``corrections`` say so.
     """
 
     def __init__(
@@ -144,9 +145,13 @@ class CoarseImages:
             return
         stack = np.stack([self._raw[n] for n in axis])
         images, filled = fill_coarse(stack, axis, window=self._window)
-        for at, number in enumerate(axis):
-            if number in numbers:
-                self._filled[number] = images[at], filled[at]
+        asked = [number for number in numbers if number in self._place]
+        places = [axis.index(number) for number in asked]
+        images = images[places]
+        if self._corrections.calm:
+            images = calm_coarse(stack, axis, at=asked, window=self._window)
+        for number, image, where in zip(asked, images, filled[places], strict=True):
+            self._filled[number] = image, where
 
     def image(self, day: date) -> tuple[Float, Bool]:
         """(band, row, col) of a day that ``fill`` was asked for, and where it was filled."""

@@ -184,6 +184,10 @@ class Job:
     """What is done about coarse images that lie beside the fine ones: ``flag`` what is made from
     a reference whose coarse image does, or ``shift`` all of them back."""
 
+    flicker: Literal["calm", "keep"] = "calm"
+    """Whether the noise of single coarse days is averaged out over those within
+    ``coarse_fill_days``, as far as the ground has not changed, or kept."""
+
     validation: Literal["none", "sample", "all"] = "sample"
     """How many fine dates a run hides and fuses blind, to tell how good it is."""
 
@@ -270,6 +274,7 @@ class Job:
             "brdf": self.brdf,
             "calibrate": self.calibrate,
             "coregister": self.coregister,
+            "flicker": self.flicker,
             "validation": self.validation,
             "institution": self.institution,
             "license": self.license,
@@ -278,7 +283,7 @@ class Job:
 
     @classmethod
     def from_dict(cls, known: dict[str, Any]) -> "Job":
-        """The job that ``to_dict`` wrote, here or before there was a validation."""
+        """The job that ``to_dict`` wrote, here or before there was a validation or a calming."""
         return cls(
             name=known["name"],
             grid=Grid.from_dict(known["grid"]),
@@ -297,6 +302,7 @@ class Job:
             brdf=known["brdf"],
             calibrate=known["calibrate"],
             coregister=known["coregister"],
+            flicker=known.get("flicker", "keep"),
             validation=known.get("validation", "sample"),
             institution=known["institution"],
             license=known["license"],

@@ -115,6 +115,7 @@ class Recipe:
             else None,
             self.job.coregister,
             self.measured.shift if self.job.coregister == "shift" else None,
+            *(["calm"] if self.job.flicker == "calm" else []),  # appended: others stay as they are
         ]
         return int.from_bytes(digest(parts, 4), "big")
 

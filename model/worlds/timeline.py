@@ -1,8 +1,8 @@
 """A simulated world through a season, for evaluation: what two sensors saw, and every day's truth.
 
 The fine sensor looks every ``EVERY`` days, through clouds; the coarse one daily, its clouds filled
-in time as the product fills them (``model.coarse_fill``).  The truth of each day is what a perfect
-fine sensor would have seen everywhere.
+in time and its flicker calmed as the product does (``model.coarse_fill``, ``model.coarse_calm``).
+The truth of each day is what a perfect fine sensor would have seen everywhere.
 
 Worlds with a seed of ``EVALUATION_SEEDS`` are for evaluation alone: a pool for training refuses
 these seeds (``model.training.pool``), and this module all others.
@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 
 from model.block import COARSE_PAD, Array, Block, Bool, Series
+from model.coarse_calm import calm_coarse
 from model.coarse_fill import fill_coarse
 from model.worlds import draw
 from model.worlds.sensor import cloud_mask, see_coarse, see_fine
@@ -53,8 +54,8 @@ class Timeline:
     """(time, band, y, x) reflectance of every day."""
 
     coarse: Array
-    """(time, band, row, col) likewise, clouds filled where they could be, with ``COARSE_PAD`` cells
-    more on each side, repeated from the edge."""
+    """(time, band, row, col) likewise, calmed, clouds filled where they could be, with
+    ``COARSE_PAD`` cells more on each side, repeated from the edge."""
 
     coarse_filled: Bool
     """(time, row, col) where they were."""
@@ -81,7 +82,8 @@ class Timeline:
         truth = np.stack([world.reflectance(day) for day in range(days)])
         cells = np.stack([see_coarse(image, recipe.coarse, ratio, rng) for image in truth])
         cells = np.where(_clouds(rng, cells, 12)[:, None], np.float32(np.nan), cells)
-        filled, where = fill_coarse(cells, range(days), window=FILL_DAYS)
+        _, where = fill_coarse(cells, range(days), window=FILL_DAYS)
+        calmed = calm_coarse(cells, range(days), at=range(days), window=FILL_DAYS)
         around = ((0, 0), *[(COARSE_PAD, COARSE_PAD)] * 2)
         seen = range(0, days, EVERY)
         images = np.stack([see_fine(truth[day], recipe.fine, rng) for day in seen])
@@ -91,7 +93,7 @@ class Timeline:
             seed=seed,
             ratio=ratio,
             truth=truth,
-            coarse=np.pad(filled, ((0, 0), *around), mode="edge"),
+            coarse=np.pad(calmed, ((0, 0), *around), mode="edge"),
             coarse_filled=np.pad(where, around, mode="edge"),
             fine=Series(days=tuple(seen), images=images),
         )

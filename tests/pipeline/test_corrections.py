@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from model.block import COARSE_PAD
+from model.coarse_calm import calm_coarse
 from pipeline.calibration import Line
 from pipeline.coincidence import Coincidence, read_coincident, write_coincident
 from pipeline.compare import compare_day, compare_tasks, keep
@@ -112,6 +113,35 @@ def test_neighbouring_blocks_see_the_same_moved_cells(folder: Path) -> None:
     assert shared
 
 
+def test_every_coarse_image_is_calmed_by_the_days_that_may_fill_it(tmp_path: Path) -> None:
+    rng, grid = np.random.default_rng(1), make_region_grid()
+    seen = 0.3 + rng.normal(0, 0.02, (24, 2, *grid.coarse_shape)).astype(np.float32)
+    seen[rng.random((24, 1, *grid.coarse_shape)).repeat(2, 1) < 0.4] = np.nan
+    folder = make_inputs(
+        folder=tmp_path,
+        grid=grid,
+        fine={day(n): np.full((2, *grid.shape), 0.3, np.float32) for n in (0, 12)},
+        coarse={day(n): image for n, image in enumerate(seen)},
+    )
+    plain, calm = (read(folder, Corrections(calm=on), tile=4) for on in (False, True))
+    assert plain.block is not None
+    assert calm.block is not None
+    stored = np.rint(seen * 1e4).astype(np.float32) * np.float32(1e-4)
+    wanted = calm_coarse(stored, range(24), at=(0, 4, 5, 12), window=4)
+    rows, cols = grid.coarse_window(*grid.block(grid.tiles[4], 4))
+    inner = slice(COARSE_PAD, -COARSE_PAD)
+    for found, image in zip(
+        (calm.block.coarse_before, *calm.block.coarse, calm.block.coarse_after),
+        wanted,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found[:, inner, inner], image[:, rows, cols])
+    # What is known, what was filled and what was seen that day are as before.
+    np.testing.assert_array_equal(np.isfinite(plain.block.coarse), np.isfinite(calm.block.coarse))
+    for name in ("if_fused", "if_missing", "coarse_valid", "ref_age"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(calm, name))
+
+
 def test_what_is_made_from_a_misplaced_reference_is_flagged(folder: Path) -> None:
     for misplaced, flagged in (({day(0)}, True), ({day(12)}, True), ({day(4)}, False)):
         inputs = read(folder, Corrections(misplaced=frozenset(misplaced)))
@@ -132,8 +162,9 @@ def test_the_job_says_what_is_done(tmp_path: Path) -> None:
     def asked(**changes) -> Corrections:
         return Corrections.of(replace(job, **changes), measured)
 
-    assert asked(coregister="none") == AS_SEEN
-    assert asked(coregister="flag") == Corrections(misplaced=frozenset({day(0)}))
+    assert asked(coregister="none", flicker="keep") == AS_SEEN
+    assert asked(coregister="none") == Corrections(calm=True)
+    assert asked(flicker="keep") == Corrections(misplaced=frozenset({day(0)}))
     assert asked(coregister="shift").moves == {day(0): (1.2, 0.0), day(1): (0.1, 0.0)}
     assert asked(coregister="shift").move == measured.shift
     assert asked(coregister="none", calibrate="linear").lines == measured.lines

@@ -32,6 +32,13 @@ def test_a_job_survives_the_way_through_json() -> None:
     assert Job.from_dict(job.to_dict()) == job
 
 
+def test_a_job_of_before_coarse_days_were_calmed_keeps_them_as_seen() -> None:
+    known = make_job().to_dict()
+    assert Job.from_dict(known).flicker == "calm"
+    del known["flicker"]
+    assert Job.from_dict(known).flicker == "keep"
+
+
 def test_a_catalogue_named_twice_is_refused_without_its_key() -> None:
     twice = ("https://me:secret@stac.example.com?key=secret",) * 2
     with pytest.raises(JobError, match=r"https://stac.example.com, .* each once") as refused:

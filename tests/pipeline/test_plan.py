@@ -410,8 +410,18 @@ def test_a_longer_period_makes_nothing_stale(seed: int) -> None:
         make_recipe(calibrate="linear"),
         make_recipe(coregister="none"),
         make_recipe(coregister="shift"),
+        make_recipe(flicker="keep"),
     ],
-    ids=["weights", "coarse_fill_days", "statistics", "halo", "calibrate", "not flagged", "shift"],
+    ids=[
+        "weights",
+        "coarse_fill_days",
+        "statistics",
+        "halo",
+        "calibrate",
+        "not flagged",
+        "shift",
+        "not calmed",
+    ],
 )
 def test_other_settings_or_weights_make_all_stale_the_provisional_too(other: Recipe) -> None:
     plan = a_young_plan()

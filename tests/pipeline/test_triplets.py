@@ -59,6 +59,7 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Region:
         end=day(DAYS - 1),
         rules=PairRules(min_clear=0.5, max_span_days=16),
         coarse_fill_days=2,
+        flicker="keep",  # so that what is cut can be found in the cubes
         cube=tmp_path_factory.mktemp("region") / "region.zarr",
     )
     world = make_world(grid=grid, days=DAYS)
