@@ -215,8 +215,12 @@ def validate(
         ),
     ] = "",
     hide_days: Annotated[
-        str, typer.Option(help="Also hide fine images this near the held-out one; a class each.")
-    ] = "0,8,16,32",
+        str,
+        typer.Option(
+            help="Also hide fine images this near the held-out one; a class each. one-sided hides "
+            "all later images, coarse ones too: what a run knows on the morning of the day."
+        ),
+    ] = "0,8,16,32,one-sided",
     sample: Annotated[
         bool, typer.Option("--sample", help="Some dates and tiles only, as within a run.")
     ] = False,
@@ -235,6 +239,7 @@ def validate(
     from flows.show import lines, progress, table
     from pipeline.executor import executor
     from pipeline.run import ingest, locked, prepare, tell_validation
+    from pipeline.validate.hide import read_hide
     from pipeline.validate.result import report_path
     from pipeline.validate.stage import refuse_nothing
     from pipeline.validate.stage import validate as score
@@ -242,9 +247,9 @@ def validate(
 
     job = region_job(region)
     try:
-        hidden = tuple(int(days) for days in hide_days.split(","))
+        hide = tuple(map(read_hide, hide_days.split(",")))
     except ValueError as error:
-        raise ValueError(f"--hide-days {hide_days!r} must be numbers such as 0,8,16") from error
+        raise ValueError(f"--hide-days: {error}; give e.g. 0,8,16,one-sided") from error
     with locked(job), executor(workers) as ex, progress(log) as on_progress:
         # Refreshed: no day of the cube is touched here, so it does not matter if they are stale.
         prepare(job, refresh=True, on_progress=on_progress)
@@ -253,11 +258,11 @@ def validate(
             job,
             ex,
             methods=methods.split(",") if methods else (),
-            hide_days=hidden,
+            hide=hide,
             extent="sample" if sample else "all",
             on_progress=on_progress,
         )
-        refuse_nothing(job, found, hidden)
+        refuse_nothing(job, found, hide)
         found.write(job.inputs)
         tell_validation(job)
     table(out, [shown(row) for row in found.rows])

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from flows.config import fault_text, read_yaml, region_job
 from flows.train_config import shipped
@@ -66,9 +74,12 @@ class SetConfig(_Section):
     split: str | None = None
     """Of a scene set: which of its splits; by default test."""
 
-    hide_days: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
+    hide_days: (
+        Annotated[tuple[NonNegativeInt | Literal["one-sided"], ...], Field(min_length=1)] | None
+    ) = None
     """Of a region or a world: fine images up to so many days from a target are hidden with it; by
-    default 0, 8, 16, 32, a group each."""
+    default 0, 8, 16, 32, a group each.  ``one-sided`` hides all later images, coarse ones too, as
+    on the morning of the day."""
 
     roughness_days: Annotated[int, Field(ge=0)] | None = None
     """Of a world: so many days in the middle of its season are fused one after another by every

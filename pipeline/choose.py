@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 
-from pipeline.chosen import Used
+from pipeline.chosen import Used, gap_class
 from pipeline.grid import Grid, Tile
 from pipeline.job import PairRules
 from pipeline.pairs import (
@@ -41,10 +41,13 @@ class MadeFrom:
     gap: Gap | None = None
     """Why there is no reference on either side."""
 
-    def gap_days(self, day: date) -> int | None:
-        """Days from ``day`` to the nearer reference; None without one."""
+    def gap_class(self, day: date) -> int | None:
+        """``chosen.gap_class`` of ``day``; None without a reference."""
         sides = [side[0] for side in (self.before, self.after) if side]
-        return min((abs((day - one).days) for one in sides), default=None)
+        if not sides:
+            return None
+        nearer = min(abs((day - one).days) for one in sides)
+        return gap_class(nearer, one_sided=len(sides) == 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,19 +161,19 @@ class TileView:
     def choices(self) -> Iterator[Choice]:
         """Every target day, in runs that share their images and their method."""
         found = {day: self.chosen(day) for day in self.recipe.job.days}
-        used = {day: self.recipe.used(made.gap_days(day)) for day, made in found.items()}
+        used = {day: self.recipe.used(made.gap_class(day)) for day, made in found.items()}
         for days in runs({day: (found[day], used[day]) for day in found}, longest=LONGEST):
             yield Choice(days=days, made_from=found[days[0]])
 
     def chosen(self, day: date) -> MadeFrom:
         """What a day is made from, of the images there are; no more than its method is given."""
         made = self.images.chosen(day)
-        wants = self.recipe.used(made.gap_days(day)).series
+        wants = self.recipe.used(made.gap_class(day)).series
         return made if wants else replace(made, series=())
 
     def used(self, choice: Choice) -> Used:
         """What makes the days of a run."""
-        return self.recipe.used(choice.made_from.gap_days(choice.days[0]))
+        return self.recipe.used(choice.made_from.gap_class(choice.days[0]))
 
     @cached_property
     def images(self) -> Images:

@@ -1,4 +1,4 @@
-"""Which method makes a tile-day: the region's own, or with ``auto`` one by how long the gap is.
+"""Which method makes a tile-day: the region's own, or with ``auto`` one by its class of gaps.
 
 What ``auto`` picked is kept in ``auto.json`` beside the cube, and stays until it is to pick among
 other methods, or other weights of them, or a run is told to ``--refresh``: were it to follow each
@@ -7,7 +7,6 @@ night's scores, every night might make days stale.
 
 import json
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +17,13 @@ from pipeline.job import AUTO, Job
 GAPS = (8, 16, 32)
 """Days to the nearer reference up to which a gap is of the first, second and third class; the
 classes of what is hidden from a held-out date (``validate.hide``) end there."""
+
+ONE_SIDED = len(GAPS) + 1
+"""The class of days with references on one side alone, as the newest; how far they are away is no
+class of its own, for held-out dates of this kind are few."""
+
+CLASSES = ONE_SIDED + 1
+"""How many there are."""
 
 
 class NotChosenError(ValueError):
@@ -66,7 +72,7 @@ class Chosen:
     """Identity of all it picked among."""
 
     picks: tuple[Pick, ...]
-    """One a class of gaps, of the shortest first; one more than ``GAPS``."""
+    """One a class of gaps (``gap_class``)."""
 
     report: tuple[Period, ...]
     """Whose fine images were used in no way to pick: there its scores are told."""
@@ -97,23 +103,26 @@ class Chosen:
     def lines(self) -> list[str]:
         """For people."""
         return [
-            f"{AUTO}, reference {gap_name(place)} away: {pick.used.name}, {pick.why}"
+            f"{AUTO}, {gap_name(place)}: {pick.used.name}, {pick.why}"
             for place, pick in enumerate(self.picks)
         ]
 
 
-def gap_class(days: int) -> int:
-    """Which class a gap of so many days to the nearer reference is of."""
-    return bisect_left(GAPS, days)
+def gap_class(days: int, *, one_sided: bool) -> int:
+    """Which class a day is of, so many days from its nearer reference: the shortest gaps first,
+    ``ONE_SIDED`` last."""
+    return ONE_SIDED if one_sided else bisect_left(GAPS, days)
 
 
 def gap_name(place: int) -> str:
     """A class of gaps in words."""
+    if place == ONE_SIDED:
+        return "references on one side only"
     if not place:
-        return f"up to {GAPS[0]} days"
+        return f"reference up to {GAPS[0]} days away"
     if place == len(GAPS):
-        return f"more than {GAPS[-1]} days"
-    return f"{GAPS[place - 1] + 1} to {GAPS[place]} days"
+        return f"reference more than {GAPS[-1]} days away"
+    return f"reference {GAPS[place - 1] + 1} to {GAPS[place]} days away"
 
 
 def chosen_path(inputs: Path) -> Path:
@@ -127,7 +136,8 @@ def read_chosen(job: Job) -> Chosen | None:
     if job.method.name != AUTO or not path.exists():
         return None
     found = Chosen.from_dict(json.loads(path.read_text()))
-    return found if found.among == job.method.card().sha else None
+    known = found.among == job.method.card().sha and len(found.picks) == CLASSES
+    return found if known else None
 
 
 def picks_of(job: Job) -> tuple[Pick, ...]:
@@ -143,8 +153,3 @@ def picks_of(job: Job) -> tuple[Pick, ...]:
             "plan`, which hold fine dates out and pick by their scores"
         )
     return found.picks
-
-
-def used_in(picks: Sequence[Pick], gap_days: int) -> Used:
-    """What makes a day so many days from its nearer reference."""
-    return picks[gap_class(gap_days)].used

@@ -65,7 +65,7 @@ def outcome(view: TileView, day: date) -> str:
     ending = f"; provisional, images after {view.horizon} may change it" if late else ""
     if made_from.gap is not None:
         return f"not fused: {made_from.gap.value}{ending}"
-    by = f" by {view.recipe.used(made_from.gap_days(day)).name}" if view.recipe.picks else ""
+    by = f" by {view.recipe.used(made_from.gap_class(day)).name}" if view.recipe.picks else ""
     dates = [side[0] for side in (made_from.before, made_from.after) if side]
     if len(dates) == 1:
         return f"fused{by} from {dates[0]} alone{ending}"

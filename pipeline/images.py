@@ -87,7 +87,8 @@ class CoarseImages:
     """Coarse images of a block with ``COARSE_PAD`` cells around, filled in time.
 
     Days are read once each, as they are needed: those asked for and all within the fill
-    window around them, by which they are calmed too, if ``corrections`` say so.
+    window around them, by which they are calmed too, if ``corrections`` say so; none after
+    ``until``.
     """
 
     def __init__(
@@ -97,12 +98,15 @@ class CoarseImages:
         cells: Window,
         *,
         fill_days: int,
+        until: date | None = None,
         corrections: Corrections = AS_SEEN,
     ) -> None:
         self._clear, self._surface = array_of(root, "clear"), array_of(root, "surface")
         self._bands = [array_of(root, band) for band in bands]
         self._window = fill_days
-        self._axis = day_axis(root)
+        self._axis = [
+            number for number in day_axis(root) if until is None or number <= day_number(until)
+        ]
         self._place = {day: at for at, day in enumerate(self._axis)}
         self._corrections = corrections
         # The padded window, cut at the region's edge and repeated from there.

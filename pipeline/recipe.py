@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from catalogs import redact
 from model.card import MethodCard
 from pipeline.calibration import Line
-from pipeline.chosen import Pick, Used, picks_of, used_in
+from pipeline.chosen import Pick, Used, picks_of
 from pipeline.coincidence import read_coincident
 from pipeline.corrections import Corrections, Measured
 from pipeline.ingest import open_inputs
@@ -70,14 +70,14 @@ class Recipe:
         """How the coarse images are read."""
         return Corrections.of(self.job, self.measured)
 
-    def used(self, gap_days: int | None) -> Used:
-        """What makes a day so many days from its nearer reference; None: nothing is fused."""
+    def used(self, gap: int | None) -> Used:
+        """What makes a day of a class of gaps (``chosen.gap_class``); None: nothing is fused."""
         if not self.picks:
             name = self.job.method.name
             return Used(name=name, sha=self.sha, halo=self.halo, series=self.series)
-        if gap_days is None:
+        if gap is None:
             return Used(name=AUTO, sha=AUTO, halo=self.halo, series=False)
-        return used_in(self.picks, gap_days)
+        return self.picks[gap].used
 
     def by_name(self, name: str) -> Used:
         """One of those that ``used`` gives."""

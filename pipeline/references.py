@@ -10,6 +10,7 @@ so that the whole image stands for the reference's date.  Where that fails too, 
 NaN and gets its reason in the quality word.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -65,6 +66,8 @@ class BlockAddress:
     """Why there is no bracket; it names the pixels that are not observed."""
     coarse_fill_days: int
     """Days within which a cloudy coarse cell is filled."""
+    until: date | None = None
+    """The last day whose coarse image is known, as on its own morning; None: all are."""
     own_images: bool = True
     """Whether the clear pixels of the days' own images are read, to be kept."""
 
@@ -131,27 +134,41 @@ class CoarseShare:
     """(time, window) before filling."""
 
 
-def coarse_share(inputs: Path, windows: Sequence[Window], *, coarse_fill_days: int) -> CoarseShare:
+def coarse_share(
+    inputs: Path,
+    windows: Sequence[Window],
+    *,
+    coarse_fill_days: int,
+    until: date | None = None,
+) -> CoarseShare:
     """Survey the coarse cube by its ``clear`` layer, for ``windows`` in rows and columns of cells.
 
     Outside the first and the last day that has an item nothing is filled: beyond the end of a
-    record there is no image that a cloud could hide.
+    record there is no image that a cloud could hide.  With ``until`` the record ends there, and
+    only the days up to it that are filled otherwise for that are told.
     """
     root = open_input(inputs, "coarse")
-    days = day_axis(root)
-    recorded = np.flatnonzero(read_array(root, "fingerprint", slice(None)))
+    axis = day_axis(root)
+    first, last = axis[0], axis[-1]
+    if until is not None:
+        last = day_number(until)
+        first = last - coarse_fill_days + 1
+    start = bisect_left(axis, first - coarse_fill_days)  # a day is filled from so many before it
+    days = axis[start : bisect_right(axis, last)]
+    recorded = np.flatnonzero(read_array(root, "fingerprint", slice(None, start + len(days))))
     known, clear = (np.zeros((len(days), len(windows)), np.float32) for _ in range(2))
 
     def images() -> Iterator[Bool]:
         for at in range(len(days)):
-            image = read_array(root, "clear", at) != 0
+            image = read_array(root, "clear", start + at) != 0
             clear[at] = [image[y, x].mean(dtype=np.float32) for y, x in windows]
             yield image
 
     for at, image in enumerate(fillable(images(), days, window=coarse_fill_days)):
-        if recorded.size and recorded[0] <= at <= recorded[-1]:
+        if recorded.size and recorded[0] <= start + at <= recorded[-1]:
             known[at] = [image[y, x].mean(dtype=np.float32) for y, x in windows]
-    return CoarseShare(days=tuple(map(day_date, days)), known=known, clear=clear)
+    told = slice(bisect_left(days, first), None)
+    return CoarseShare(days=tuple(map(day_date, days[told])), known=known[told], clear=clear[told])
 
 
 def read_block(
@@ -178,6 +195,7 @@ def read_block(
         where.bands,
         grid.coarse_window(y, x),
         fill_days=where.coarse_fill_days,
+        until=where.until,
         corrections=corrections,
     )
     core = (

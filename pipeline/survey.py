@@ -3,6 +3,7 @@
 Only the small tables and the coarse masks are read, never a fine pixel.
 """
 
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -16,7 +17,7 @@ from pipeline.corrections import Corrections
 from pipeline.cube import WHOLLY
 from pipeline.grid import Grid
 from pipeline.recipe import digest
-from pipeline.references import coarse_share
+from pipeline.references import CoarseShare, coarse_share
 from pipeline.store import CubeError, read_tables
 
 
@@ -156,6 +157,29 @@ class Survey:
         clear[[day in days for day in self.fine_days]] = 0
         return replace(self, fine_clear=clear)
 
+    def until(self, day: date, end: CoarseShare) -> Self:
+        """As on the morning of ``day``: no image of a later day, of neither sensor.
+
+        ``end``: the coarse days up to it that are filled otherwise where later ones cannot fill
+        them (``coarse_share`` with ``until``).
+        """
+        coarse, fine = (bisect_right(days, day) for days in (self.coarse_days, self.fine_days))
+        known = self.coarse_known[:coarse].copy()
+        known[coarse - len(end.days) :] = end.known
+        return replace(
+            self,
+            fine_days=self.fine_days[:fine],
+            fine_clear=self.fine_clear[:fine],
+            cloud_distance=self.cloud_distance[:fine],
+            fine_done=self.fine_done[:fine],
+            fine_prints=_up_to(day, self.fine_prints),
+            coarse_days=self.coarse_days[:coarse],
+            coarse_known=known,
+            coarse_clear=self.coarse_clear[:coarse],
+            coarse_done=self.coarse_done[:coarse],
+            coarse_prints=_up_to(day, self.coarse_prints),
+        )
+
     def fine_shares(self, tile: int) -> dict[date, float]:
         """Clear share of a tile on each fine day."""
         return dict(zip(self.fine_days, self.fine_clear[:, tile].tolist(), strict=True))
@@ -167,6 +191,10 @@ class Survey:
     def coarse_shares(self, tile: int) -> dict[date, float]:
         """Known share of a tile's cells, after filling, on each coarse day."""
         return dict(zip(self.coarse_days, self.coarse_known[:, tile].tolist(), strict=True))
+
+
+def _up_to(day: date, prints: Mapping[date, int]) -> dict[date, int]:
+    return {one: print_ for one, print_ in prints.items() if one <= day}
 
 
 def _prints(days: tuple[date, ...], prints: NDArray[np.uint64]) -> dict[date, int]:

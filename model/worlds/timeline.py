@@ -8,7 +8,7 @@ Worlds with a seed of ``EVALUATION_SEEDS`` are for evaluation alone: a pool for 
 these seeds (``model.training.pool``), and this module all others.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
@@ -53,8 +53,11 @@ class Timeline:
     truth: Array
     """(time, band, y, x) reflectance of every day."""
 
+    coarse_seen: Array
+    """(time, band, row, col) what the coarse sensor saw of the region's cells, NaN under cloud."""
+
     coarse: Array
-    """(time, band, row, col) likewise, calmed, clouds filled where they could be, with
+    """(time, band, row, col) the same, calmed, clouds filled where they could be, with
     ``COARSE_PAD`` cells more on each side, repeated from the edge."""
 
     coarse_filled: Bool
@@ -82,9 +85,7 @@ class Timeline:
         truth = np.stack([world.reflectance(day) for day in range(days)])
         cells = np.stack([see_coarse(image, recipe.coarse, ratio, rng) for image in truth])
         cells = np.where(_clouds(rng, cells, 12)[:, None], np.float32(np.nan), cells)
-        _, where = fill_coarse(cells, range(days), window=FILL_DAYS)
-        calmed = calm_coarse(cells, range(days), at=range(days), window=FILL_DAYS)
-        around = ((0, 0), *[(COARSE_PAD, COARSE_PAD)] * 2)
+        coarse, filled = _product(cells, range(days))
         seen = range(0, days, EVERY)
         images = np.stack([see_fine(truth[day], recipe.fine, rng) for day in seen])
         images = np.where(_clouds(rng, images, 90)[:, None], np.float32(np.nan), images)
@@ -93,8 +94,9 @@ class Timeline:
             seed=seed,
             ratio=ratio,
             truth=truth,
-            coarse=np.pad(calmed, ((0, 0), *around), mode="edge"),
-            coarse_filled=np.pad(where, around, mode="edge"),
+            coarse_seen=cells,
+            coarse=coarse,
+            coarse_filled=filled,
             fine=Series(days=tuple(seen), images=images),
         )
 
@@ -132,18 +134,47 @@ class Timeline:
         if len(pairs) != 1 or (pair := pairs.pop()) is None:
             raise ValueError(f"the days {list(days)} share no bracket of references")
         known = [day for day in self.fine.days if day not in hidden and day not in days]
+        return self._block(
+            days, pair, known, lambda at: (self.coarse[list(at)], self.coarse_filled[list(at)])
+        )
+
+    def earlier(self, day: int) -> int | None:
+        """The last reference before a day."""
+        return max((one for one in self.references if one < day), default=None)
+
+    def morning(self, day: int) -> Block:
+        """What was known on the morning of a day: earlier fine images, and coarse ones up to its
+        own, their clouds filled and their flicker calmed by these alone.
+
+        Raises ValueError where there is no earlier reference.
+        """
+        if (reference := self.earlier(day)) is None:
+            raise ValueError(f"there is no reference before day {day}")
+        known = [one for one in self.fine.days if one < day]
+        seen = self.coarse_seen[: day + 1]
+        return self._block([day], (reference, reference), known, lambda at: _product(seen, at))
+
+    def _block(
+        self,
+        days: Sequence[int],
+        pair: tuple[int, int],
+        known: Sequence[int],
+        cells: Callable[[Sequence[int]], tuple[Array, Bool]],
+    ) -> Block:
+        """Of the fine images on the days ``known``, and what ``cells`` tells of some days."""
         images = {day: self.fine.images[self.fine.days.index(day)] for day in known}
         pixels = np.concatenate([one.reshape(len(one), -1)[:, ::7] for one in images.values()], 1)
         low, middle, high = np.nanpercentile(pixels, (25, 50, 75), 1)
         before, after = pair
-        at = list(days)
+        coarse, filled = cells(days)
+        (coarse_before, coarse_after), (filled_before, filled_after) = cells(pair)
         return Block(
             bands=self.bands,
             fine_before=images[before],
             fine_after=images[after],
-            coarse_before=self.coarse[before],
-            coarse_after=self.coarse[after],
-            coarse=self.coarse[at],
+            coarse_before=coarse_before,
+            coarse_after=coarse_after,
+            coarse=coarse,
             day_before=before,
             day_after=after,
             days=tuple(days),
@@ -151,9 +182,9 @@ class Timeline:
             origin=(0, 0),
             centre=middle.astype(np.float32),
             spread=np.maximum(high - low, 0.01).astype(np.float32),
-            coarse_filled_before=self.coarse_filled[before],
-            coarse_filled_after=self.coarse_filled[after],
-            coarse_filled=self.coarse_filled[at],
+            coarse_filled_before=filled_before,
+            coarse_filled_after=filled_after,
+            coarse_filled=filled,
             series=Series.of(images.items()),
         )
 
@@ -170,6 +201,18 @@ class Timeline:
         for (pair, _), run in groupby(days, key=alike):
             if pair is not None:
                 yield self.block(list(run))
+
+
+def _product(cells: Array, at: Sequence[int]) -> tuple[Array, Bool]:
+    """What becomes of the days ``at`` of a record ``cells`` (time, band, row, col) from day 0 on,
+    NaN under cloud; and where it was filled.  With ``COARSE_PAD`` cells more on each side."""
+    days, around = range(len(cells)), ((0, 0), *[(COARSE_PAD, COARSE_PAD)] * 2)
+    _, filled = fill_coarse(cells, days, window=FILL_DAYS)
+    calmed = calm_coarse(cells, days, at=at, window=FILL_DAYS)
+    return (
+        np.pad(calmed, ((0, 0), *around), mode="edge"),
+        np.pad(filled[list(at)], around, mode="edge"),
+    )
 
 
 def _clouds(rng: np.random.Generator, images: Array, size_px: float) -> Bool:

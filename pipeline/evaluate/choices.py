@@ -7,7 +7,7 @@ from typing import Literal
 from model.card import SERIES_HALO
 from model.classical.naive import NAIVE
 from pipeline.job import Job
-from pipeline.validate.hide import HIDE_DAYS
+from pipeline.validate.hide import HIDE_DAYS, ONE_SIDED, Hide
 from pipeline.validate.targets import Extent
 
 ROUGHNESS_DAYS = 24
@@ -40,7 +40,7 @@ class WorldChoice:
 
     generator: str
     seed: int
-    hide_days: tuple[int, ...] = HIDE_DAYS
+    hide_days: tuple[Hide, ...] = HIDE_DAYS
 
     roughness_days: int = ROUGHNESS_DAYS
     """So many days in the middle of its season are fused one after another, to see whether they
@@ -68,8 +68,13 @@ class RegionChoice:
     """A region whose scenes have been read; its clear dates are hidden in turn."""
 
     job: Job
-    hide_days: tuple[int, ...] = HIDE_DAYS
+    hide_days: tuple[Hide, ...] = HIDE_DAYS
     extent: Extent = "sample"
+
+
+def group_of(hide: Hide) -> str:
+    """The name of the group of scenes that hide so much."""
+    return hide if hide == ONE_SIDED else f"hide {hide} days"
 
 
 SetChoice = RealSet | SceneFolder | WorldChoice | SeasonChoice | RegionChoice

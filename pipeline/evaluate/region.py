@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluate.choices import RegionChoice
+from pipeline.evaluate.choices import RegionChoice, group_of
 from pipeline.evaluate.store import fingerprint
 from pipeline.real_sets import Scene
 from pipeline.references import read_block
-from pipeline.validate.hide import Region
+from pipeline.validate.hide import Region, class_name, in_order
 from pipeline.validate.seen import shares_ground
 from pipeline.validate.targets import Target, targets
 
@@ -35,14 +35,14 @@ class RegionSource:
         self.choice = choice
         self.region = Region(choice.job, HALO_PX)
         self.name, self.bands = choice.job.name, self.region.bands
-        found = targets(self.region, hide_days=choice.hide_days, extent=choice.extent)
+        found = targets(self.region, hide=choice.hide_days, extent=choice.extent)
         if not found:
             raise ValueError(
-                f"{self.name}: no fine date keeps references on both sides when it is hidden with "
-                f"those up to {min(choice.hide_days)} days around it; take a longer period or "
+                f"{self.name}: no fine date keeps the references it needs "
+                f"({class_name(min(choice.hide_days, key=in_order))}); take a longer period or "
                 "fewer hide_days"
             )
-        self._targets = {f"hide {one.hide_days} days, {_name(one)}": one for one in found}
+        self._targets = {f"{group_of(one.hide)}, {_name(one)}": one for one in found}
         self.sha = fingerprint([one.key for one in found])
 
     @property
@@ -53,9 +53,7 @@ class RegionSource:
     def timeline(self) -> tuple[str, ...]:
         """The tile with most dates, in the first class."""
         first = [
-            (key, one)
-            for key, one in self._targets.items()
-            if one.hide_days == self.choice.hide_days[0]
+            (key, one) for key, one in self._targets.items() if one.hide == self.choice.hide_days[0]
         ]
         tiles = [one.tile for _, one in first]
         most = max(sorted(set(tiles)), key=tiles.count, default=None)
@@ -79,7 +77,7 @@ class RegionSource:
         step = job.grid.fine.resolution
         return Scene(
             set=self.name,
-            group=f"hide {target.hide_days} days",
+            group=group_of(target.hide),
             name=_name(target),
             block=block,
             truth=truth,

@@ -1,9 +1,10 @@
 """A simulated world through a season as scenes: its whole truth is known.
 
 The target of a scene is a day on which the fine sensor looked, clear or not; its image is hidden
-with those within so many days of it, in the classes of the real sets, and what is scored is the
-truth of all its pixels.  The world (``model.worlds.timeline``) is simulated anew when it is opened:
-it is a function of generator, seed and code.
+with those within so many days of it, in the classes of the real sets, or with all later images of
+both sensors, and what is scored is the truth of all its pixels.  The world
+(``model.worlds.timeline``) is simulated anew when it is opened: it is a function of generator, seed
+and code.
 """
 
 import re
@@ -11,12 +12,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from model.block import Block
 from model.worlds.spectra import BANDS
 from model.worlds.timeline import Timeline
-from pipeline.evaluate.choices import WorldChoice
+from pipeline.evaluate.choices import WorldChoice, group_of
 from pipeline.evaluate.code import world_code
 from pipeline.evaluate.store import fingerprint
 from pipeline.real_sets import Scene
+from pipeline.validate.hide import ONE_SIDED, Hide
 
 PIXEL_M = 30.0
 
@@ -46,12 +49,12 @@ class WorldSource:
 
     def read(self, key: str) -> Scene:
         day, hide = self._targets[key]
-        hidden = self._world.near(day, hide)
-        block = self._world.block([day], hidden)
+        block = self._block(day, hide)
+        sides = dict.fromkeys((block.day_before, block.day_after))
         return Scene(
             set=self.name,
-            group=f"hide {hide} days",
-            name=f"day {day} from {block.day_before} and {block.day_after}",
+            group=group_of(hide),
+            name=f"day {day} from {' and '.join(map(str, sides))}",
             block=block,
             truth=self._world.truth[[day]],
             bands=self.bands,
@@ -74,13 +77,22 @@ class WorldSource:
     def _world(self) -> Timeline:
         return Timeline.make(self.choice.generator, self.choice.seed)
 
+    def _block(self, day: int, hide: Hide) -> Block:
+        if hide == ONE_SIDED:
+            return self._world.morning(day)
+        return self._world.block([day], self._world.near(day, hide))
+
+    def _has_references(self, day: int, hide: Hide) -> bool:
+        if hide == ONE_SIDED:
+            return self._world.earlier(day) is not None
+        return self._world.bracket(day, self._world.near(day, hide)) is not None
+
     @cached_property
-    def _targets(self) -> dict[str, tuple[int, int]]:
-        """Target day and days hidden around it, by name."""
-        world = self._world
+    def _targets(self) -> dict[str, tuple[int, Hide]]:
+        """Target day and what is hidden with it, by name."""
         return {
-            f"day {day}, hide {hide} days": (day, hide)
+            f"day {day}, {group_of(hide)}": (day, hide)
             for hide in self.choice.hide_days
-            for day in world.fine.days
-            if world.bracket(day, world.near(day, hide)) is not None
+            for day in self._world.fine.days
+            if self._has_references(day, hide)
         }

@@ -10,7 +10,7 @@ from pipeline.recipe import write_json
 from pipeline.validate.asked import Asked
 from pipeline.validate.choice import choose, choosing, of_auto, report_periods, within
 from pipeline.validate.held_out import answered
-from pipeline.validate.hide import Region
+from pipeline.validate.hide import Hide, Region
 from pipeline.validate.table import Answered
 from pipeline.validate.targets import Extent, Target, targets
 
@@ -20,7 +20,7 @@ def pick_and_report(
     wanted: Sequence[Asked],
     ex: Executor,
     *,
-    hide_days: Sequence[int],
+    hide: Sequence[Hide],
     extent: Extent,
     anew: bool,
     on_progress: OnProgress | None,
@@ -33,7 +33,7 @@ def pick_and_report(
     chosen = None if anew else read_chosen(job)
     periods = report_periods(job) if chosen is None else chosen.report
     reported = set(within(region.survey.fine_days, periods))
-    held_out = targets(region, hide_days=hide_days, extent=extent, dates=reported)
+    held_out = targets(region, hide=hide, extent=extent, dates=reported)
     choosers = choosing(region, periods, extent) if chosen is None else []
     found, errors = answered(region, wanted, [*held_out, *choosers], ex, on_progress)
     if chosen is None:
@@ -46,5 +46,5 @@ def pick_and_report(
 
 
 def _on(answers: Answered, those: Sequence[Target]) -> Answered:
-    wanted = {(one.hide_days, one.key) for one in those}
-    return [pair for pair in answers if (pair[0].hide_days, pair[0].key) in wanted]
+    wanted = {(one.hide, one.key) for one in those}
+    return [pair for pair in answers if (pair[0].hide, pair[0].key) in wanted]

@@ -8,18 +8,22 @@ that a reported score is blind to has entered the choice: not as a truth, a refe
 and in no statistics.
 
 For gaps of up to 8 days choose the dates hidden alone, of 9 to 16 days those hidden with 8 days
-around, and so on, if the nearer reference they are left with is so far.  Of the methods in the
-order in which they are named, the first is taken that is not worse than the best beyond the 95 %
-interval: a method named first need not win to be kept, one named later must win surely.
+around, and so on, if the nearer reference they are left with is so far.  For days with references
+on one side alone choose one-sided dates, all before the first that is reported: on the morning of
+that one no later date could have chosen.
+
+Of the methods in the order in which they are named, the first is taken that is not worse than the
+best beyond the 95 % interval: a method named first need not win to be kept, one named later must
+win surely.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
-from pipeline.chosen import GAPS, Chosen, Period, Pick, Used, gap_class, used_in
+from pipeline.chosen import CLASSES, Chosen, Period, Pick, Used
 from pipeline.job import Job
 from pipeline.validate.asked import Asked
-from pipeline.validate.hide import HIDE_DAYS, Region
+from pipeline.validate.hide import HIDE, ONE_SIDED, Region
 from pipeline.validate.sums import Sums
 from pipeline.validate.table import Answered, by_date, difference, pooled_rmse
 from pipeline.validate.targets import Extent, Target, targets
@@ -50,15 +54,13 @@ def choosing(region: Region, periods: Sequence[Period], extent: Extent) -> list[
     """The targets that choose."""
     reported = within(region.survey.fine_days, periods)
     dates = set(region.survey.fine_days) - set(reported)
-    return targets(
-        region,
-        hide_days=HIDE_DAYS,
-        extent=extent,
-        dates=dates,
-        besides=reported,
-        # Of a sample too as many as choose: in clouds most dates leave a longer gap than is hidden.
-        fits=lambda one: gap_class(one.gap_days) == HIDE_DAYS.index(one.hide_days),
-    )
+
+    # Of a sample too as many as choose: in clouds most dates leave a longer gap than is hidden.
+    def fits(one: Target) -> bool:
+        early = one.hide != ONE_SIDED or one.day < min(reported, default=date.max)
+        return early and one.gap_class == HIDE.index(one.hide)
+
+    return targets(region, hide=HIDE, extent=extent, dates=dates, besides=reported, fits=fits)
 
 
 def choose(
@@ -71,7 +73,7 @@ def choose(
     known = within(region.survey.fine_days, periods)
     picks = [
         _pick(methods, _of_class(by_method, place)) if known else _first(methods, "no date is left")
-        for place in range(len(GAPS) + 1)
+        for place in range(CLASSES)
     ]
     return Chosen(
         among=region.job.method.card().sha,
@@ -85,14 +87,14 @@ def choose(
 def of_auto(chosen: Chosen, by_method: Mapping[str, Answered]) -> list[tuple[Target, Sums]]:
     """What ``auto`` answered: of each target what the method of its class did."""
     found = {
-        (name, target.hide_days, target.key): (target, sums)
+        (name, target.hide, target.key): (target, sums)
         for name, answered in by_method.items()
         for target, sums in answered
     }
     return [
         pair
         for (name, _, _), pair in found.items()
-        if used_in(chosen.picks, pair[0].gap_days).name == name
+        if chosen.picks[pair[0].gap_class].used.name == name
     ]
 
 
@@ -101,7 +103,7 @@ def _of_class(
 ) -> dict[str, list[tuple[Target, Sums]]]:
     """The answers of a class to the targets that every method with any answered."""
     found = {
-        name: {one.key: (one, sums) for one, sums in answered if one.hide_days == HIDE_DAYS[place]}
+        name: {one.key: (one, sums) for one, sums in answered if one.hide == HIDE[place]}
         for name, answered in by_method.items()
     }
     found = {name: of_keys for name, of_keys in found.items() if of_keys}

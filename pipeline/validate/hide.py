@@ -5,10 +5,12 @@
 # door to all of that, ``Region.without``; tests/pipeline/test_leaks.py opens each other
 # way and sees it caught.
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,42 @@ from numpy.typing import NDArray
 from pipeline.corrections import Corrections
 from pipeline.ingest import open_inputs
 from pipeline.job import Job
+from pipeline.references import coarse_share
 from pipeline.statistics import Counts, DayCounts, statistics_of
 from pipeline.survey import Survey
 
+Hide = int | Literal["one-sided"]
+"""What is hidden with a held-out date.  A number: fine images up to so many days from it.
+"one-sided": all later images of both sensors, that is what a run did not know on the morning of
+the day: such a day is fused from one side, its coarse clouds are filled from the days before."""
+
+ONE_SIDED: Literal["one-sided"] = "one-sided"
+
 HIDE_DAYS = (0, 8, 16, 32)
-"""Fine images up to so many days from a held-out date are hidden with it; one class each."""
+HIDE: tuple[Hide, ...] = (*HIDE_DAYS, ONE_SIDED)
+"""A class of scores each, in the order of ``chosen.gap_class``: those hidden alone stand for the
+shortest gaps, and so on."""
+
+
+def in_order(hide: Hide) -> float:
+    """A key to sort classes by: the days hidden, then those of one side."""
+    return math.inf if hide == ONE_SIDED else hide
+
+
+def read_hide(text: str) -> Hide:
+    """Of a number or the word.  Raises ValueError, with the cure."""
+    if text == ONE_SIDED:
+        return ONE_SIDED
+    if text.isdecimal():
+        return int(text)
+    raise ValueError(f"{text!r} is no number of days to hide such as 8, nor {ONE_SIDED}")
+
+
+def class_name(hide: Hide) -> str:
+    """A class in words."""
+    if hide == ONE_SIDED:
+        return "one-sided, as on the morning of the day"
+    return f"{hide} days around hidden" if hide else "own date hidden"
 
 
 class LeakError(RuntimeError):
@@ -50,9 +83,21 @@ class Region:
         self.bands = open_inputs(job.inputs).bands
         self.counts = DayCounts(job.inputs, self.bands)
 
-    def near(self, day: date, days: int) -> frozenset[date]:
-        """The fine dates, of all paths and rows, up to ``days`` from ``day``; itself too."""
-        return frozenset(one for one in self.survey.fine_days if abs((one - day).days) <= days)
+    def hidden(self, day: date, hide: Hide) -> frozenset[date]:
+        """The fine dates, of all paths and rows, that are hidden with ``day``; itself too."""
+        every = self.survey.fine_days
+        if hide == ONE_SIDED:
+            return frozenset(one for one in every if one >= day)
+        return frozenset(one for one in every if abs((one - day).days) <= hide)
+
+    def survey_of(self, day: date, hide: Hide, hidden: Collection[date]) -> Survey:
+        """What there is to make ``day`` from."""
+        survey, job = self.survey, self.job
+        if hide == ONE_SIDED:
+            cells = [job.grid.coarse_window(tile.y, tile.x) for tile in job.grid.tiles]
+            end = coarse_share(job.inputs, cells, coarse_fill_days=job.coarse_fill_days, until=day)
+            survey = survey.until(day, end)
+        return survey.without(hidden)
 
     def without(self, hidden: Collection[date]) -> Blind:
         """What is known of it when the fine images of these dates are not."""

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pipeline.evaluate.palette import colour, drawn
+from pipeline.validate.hide import Hide, in_order
 from pipeline.validate.result import Validation
 from pipeline.validate.table import FLOOR, Row
 
@@ -26,7 +27,7 @@ def draw(found: Validation, out: Path) -> Path:
     does not reach the height of ``anomaly``, the two differ beyond chance.
     """
     methods = list(dict.fromkeys(row.method for row in found.rows))
-    classes = sorted({row.hide_days for row in found.rows})
+    classes = sorted({row.hide_days for row in found.rows}, key=in_order)
     with drawn(out, height_in=3.4, width_in=13) as figure:
         axes = figure.subplots(1, len(PANELS))
         for axis, (name, title) in zip(axes, PANELS, strict=True):
@@ -48,7 +49,7 @@ def draw(found: Validation, out: Path) -> Path:
 def _bars(
     axis: Axes,
     rows: Sequence[Row],
-    classes: Sequence[int],
+    classes: Sequence[Hide],
     name: str,
     number: int,
     methods: int,
@@ -72,6 +73,6 @@ def _bars(
         axis.plot([at + width / 2] * 2, ends, lw=1.4, color="black")
 
 
-def _tick(rows: Sequence[Row], hidden: int) -> str:
-    dates = next(row.dates for row in rows if row.hide_days == hidden)
-    return f"{hidden}\n{dates} dates"
+def _tick(rows: Sequence[Row], hide: Hide) -> str:
+    dates = next(row.dates for row in rows if row.hide_days == hide)
+    return f"{hide}\n{dates} dates"

@@ -17,8 +17,9 @@ from pipeline.evaluate.document import (
 from pipeline.evaluate.html import page
 from pipeline.pixel_series import draw as draw_pixels
 from pipeline.pixel_series import of_cube
+from pipeline.validate.hide import class_name
 from pipeline.validate.plot import draw
-from pipeline.validate.result import Validation, class_name, report_path
+from pipeline.validate.result import Validation, report_path
 from pipeline.validate.table import FLOOR, Row
 
 COLUMNS = ("rmse", "changed", "cc", "bias", "edge", "lbp", "coverage")
@@ -37,14 +38,14 @@ def write_report(found: Validation, cube: Path) -> Path:
 
 def tables(found: Validation) -> Iterator[Table]:
     """A table a class of hidden days, the best of each column marked."""
-    for hidden, group in groupby(found.rows, key=lambda row: row.hide_days):
+    for hide, group in groupby(found.rows, key=lambda row: row.hide_days):
         rows = list(group)
         best = {name: _best(rows, name) for name in COLUMNS if name != "coverage"}
         yield Table(
             head=("method", "weights", *COLUMNS, f"- {FLOOR}"),
             rows=tuple(_cells(row, best) for row in rows),
             texts=2,
-            caption=f"{class_name(hidden)}: {rows[0].dates} dates on {rows[0].tiles} tiles, "
+            caption=f"{class_name(hide)}: {rows[0].dates} dates on {rows[0].tiles} tiles, "
             f"{rows[0].pixels:,} pixels; the nearer reference is {rows[0].gap_days:g} days away "
             "(median)",
         )
@@ -53,8 +54,9 @@ def tables(found: Validation) -> Iterator[Table]:
 def _blocks(found: Validation, picture: Path | None, pixels: Path | None) -> Iterator[Element]:
     yield Paragraph(
         text="Real fine dates were hidden, with all fine images within so many days of them, "
-        f"fused blind, and compared with what was seen ({found.extent} of the dates; images up "
-        f"to {found.until}; {found.software}). Reflectance, means of the bands. `changed`: RMSE "
+        "or, one-sided, with all later images of both sensors, as on their own morning; fused "
+        f"blind, and compared with what was seen ({found.extent} of the dates; images up to "
+        f"{found.until}; {found.software}). Reflectance, means of the bands. `changed`: RMSE "
         "where the truth is not what time alone predicts. `edge`, `lbp`: below 0 the fusion is "
         f"smoother than the truth. `- {FLOOR}`: RMSE less that of `{FLOOR}`, 95 % interval."
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.recipe import write_json
+from pipeline.validate.hide import class_name
 from pipeline.validate.table import FLOOR, Row
 
 FILE = "validation.json"
@@ -75,7 +76,7 @@ class Validation:
             f"| {' | '.join(head)} | - {FLOOR} |",
             "|---|---|" + "--:|" * (len(head) - 1),
             *(
-                f"| {row.hide_days} days | {row.method} | {row.dates} | {row.rmse:.4f} | "
+                f"| {class_name(row.hide_days)} | {row.method} | {row.dates} | {row.rmse:.4f} | "
                 f"{row.changed:.4f} | {row.bias:+.4f} | {row.edge:+.3f} | "
                 + (f"{row.gain.low:+.4f} to {row.gain.high:+.4f} |" if row.gain else "|")
                 for row in self.rows
@@ -89,10 +90,10 @@ class Validation:
             none = "held out: no fine date has clear references on both sides of it"
             return [none, *self.choice]
         told = [f"held-out fine dates ({self.extent}), RMSE of reflectance:"]
-        for hidden, group in groupby(self.rows, key=lambda row: row.hide_days):
+        for hide, group in groupby(self.rows, key=lambda row: row.hide_days):
             of_class = sorted(group, key=lambda row: row.rmse)
             told.append(
-                f"  {class_name(hidden)}, {of_class[0].dates} dates: "
+                f"  {class_name(hide)}, {of_class[0].dates} dates: "
                 + ", ".join(f"{row.method} {row.rmse:.4f}" for row in of_class)
                 + "".join(map(_gain, (row for row in of_class if row.method == self.method)))
             )
@@ -107,11 +108,6 @@ def forget(inputs: Path) -> None:
 def report_path(cube: Path) -> Path:
     """Where the report of a cube lies."""
     return cube.with_suffix(".validation.html")
-
-
-def class_name(hide_days: int) -> str:
-    """A class of hidden days in words."""
-    return f"{hide_days} days around hidden" if hide_days else "own date hidden"
 
 
 def _gain(row: Row) -> str:

@@ -10,7 +10,7 @@ from pipeline.recipe import check_bands
 from pipeline.validate.asked import asked
 from pipeline.validate.auto import pick_and_report
 from pipeline.validate.held_out import answered
-from pipeline.validate.hide import HIDE_DAYS, Region
+from pipeline.validate.hide import HIDE, Hide, Region, class_name, in_order
 from pipeline.validate.result import Validation
 from pipeline.validate.seen import seen_by
 from pipeline.validate.table import FLOOR, rows
@@ -26,7 +26,7 @@ def validate(
     ex: Executor,
     *,
     methods: Sequence[str] = (),
-    hide_days: Sequence[int] = HIDE_DAYS,
+    hide: Sequence[Hide] = HIDE,
     extent: Extent = "all",
     choose_anew: bool = False,
     on_progress: OnProgress | None = None,
@@ -49,13 +49,13 @@ def validate(
             region,
             wanted,
             ex,
-            hide_days=hide_days,
+            hide=hide,
             extent=extent,
             anew=choose_anew,
             on_progress=on_progress,
         )
     else:
-        held_out = targets(region, hide_days=hide_days, extent=extent)
+        held_out = targets(region, hide=hide, extent=extent)
         found, errors = answered(region, wanted, held_out, ex, on_progress)
     words = {one.name: seen_by(job, one.method).weights for one in wanted}
     return Validation(
@@ -69,11 +69,11 @@ def validate(
     )
 
 
-def refuse_nothing(job: Job, found: Validation, hide_days: Sequence[int]) -> None:
+def refuse_nothing(job: Job, found: Validation, hide: Sequence[Hide]) -> None:
     """Raise JobError, with the cure, where no date could be held out at all."""
     if not found.rows and not found.errors:
         raise JobError(
-            f"no fine date from {job.start} to {job.end} keeps clear references on both sides "
-            f"when it is hidden with those up to {min(hide_days)} days around it; allow a longer "
-            "period, fewer hidden days, or a lower pairs.min_clear"
+            f"no fine date from {job.start} to {job.end} keeps the clear references it needs "
+            f"({class_name(min(hide, key=in_order))}); allow a longer period, fewer hidden days, "
+            "or a lower pairs.min_clear"
         )

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipeline.bootstrap import Interval, rmse_difference
+from pipeline.validate.hide import Hide, in_order
 from pipeline.validate.moments import Moments
 from pipeline.validate.sums import Sums
 from pipeline.validate.targets import Target
@@ -22,7 +23,9 @@ FLOOR = "anomaly"
 class Row:
     """A method on the held-out dates of a class; scores are means over bands, NaN undefined."""
 
-    hide_days: int
+    hide_days: Hide
+    """The class: what was hidden with the dates."""
+
     method: str
 
     weights: str
@@ -77,11 +80,12 @@ def rows(by_method: Mapping[str, Answered], weights: Mapping[str, str]) -> list[
     A method that answered none of a class (its weights know the dates) has no row in it.
     """
     made = []
-    for hidden in sorted({t.hide_days for answered in by_method.values() for t, _ in answered}):
+    classes = {target.hide for answered in by_method.values() for target, _ in answered}
+    for hide in sorted(classes, key=in_order):
         of_class = {
             name: found
             for name, answered in by_method.items()
-            if (found := {t.key: (t, s) for t, s in answered if t.hide_days == hidden})
+            if (found := {t.key: (t, s) for t, s in answered if t.hide == hide})
         }
         common = set.intersection(*(set(found) for found in of_class.values()))
         kept = {
@@ -141,7 +145,7 @@ def _row(name: str, by_method: Mapping[str, Answered], weights: str) -> Row:
     answered = by_method[name]
     total = reduce(add, by_date(answered))
     return Row(
-        hide_days=answered[0][0].hide_days,
+        hide_days=answered[0][0].hide,
         method=name,
         weights=weights,
         dates=len({target.day for target, _ in answered}),

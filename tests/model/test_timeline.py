@@ -1,5 +1,6 @@
 """A simulated season for evaluation: what may be seen of it, and what stays apart."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -78,6 +79,32 @@ def test_runs_cover_each_bracketed_day_once_and_no_run_knows_its_own_image() -> 
         assert not set(block.days) & set(block.series.days)
     fused = load_fuser("whittaker").fuse(blocks[0]).reflectance
     assert np.isfinite(fused).mean() > 0.8
+
+
+def test_a_morning_knows_nothing_of_later_days() -> None:
+    """Whatever later days hold, what is known on a morning is the same."""
+    world = a_timeline()
+    rng = np.random.default_rng(0)
+    filled_otherwise = False
+    for day in range(world.references[0] + 1, len(world.truth), 5):
+        coarse, images = world.coarse_seen.copy(), world.fine.images.copy()
+        coarse[day + 1 :] = rng.random(coarse[day + 1 :].shape)
+        after = np.array(world.fine.days) >= day
+        images[after] = rng.random(images[after].shape)
+        later = replace(world, coarse_seen=coarse, fine=replace(world.fine, images=images))
+        one, other = world.morning(day), later.morning(day)
+        assert one.one_sided
+        assert one.day_before == world.earlier(day) == later.earlier(day)
+        assert one.series is not None
+        assert other.series is not None
+        assert max(one.series.days) < day
+        for name in ("fine_before", "coarse_before", "coarse", "centre", "spread"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        np.testing.assert_array_equal(one.series.images, other.series.images)
+        filled_otherwise |= not np.array_equal(one.coarse[0], world.coarse[day], equal_nan=True)
+    assert filled_otherwise
+    with pytest.raises(ValueError, match="no reference before day 0"):
+        world.morning(0)
 
 
 def test_days_without_a_common_bracket_are_refused() -> None:

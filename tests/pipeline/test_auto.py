@@ -28,7 +28,7 @@ from pipeline.validate import choice
 from pipeline.validate.asked import Asked, asked
 from pipeline.validate.choice import choose, choosing, report_periods, within
 from pipeline.validate.held_out import answered
-from pipeline.validate.hide import HIDE_DAYS, Region
+from pipeline.validate.hide import HIDE, ONE_SIDED, Region
 from pipeline.validate.result import ATTRIBUTE
 from pipeline.validate.stage import validate
 from pipeline.validate.sums import Sums
@@ -97,7 +97,7 @@ def test_the_cube_tells_of_each_tile_day_which_method_fused_it(done: Job) -> Non
         references = [tables.arrays[name][at, tile] for name in ("ref_prev", "ref_next")]
         gap = min(abs(here - int(one)) for one in references if one)
         code = int(tables.arrays["method"][at, tile])
-        assert code == METHOD_CODES[by_gap[gap_class(gap)]]
+        assert code == METHOD_CODES[by_gap[gap_class(gap, one_sided=0 in references)]]
         seen.add(code)
     assert seen
     with xr.open_zarr(done.cube) as cube:
@@ -192,7 +192,16 @@ def test_a_plan_keeps_what_was_picked(done: Job) -> None:
 
 
 def test_a_class_of_gaps_ends_with_the_days_it_is_named_by() -> None:
-    assert [gap_class(days) for days in (1, 8, 9, 16, 17, 32, 33, 90)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [gap_class(days, one_sided=False) for days in (1, 8, 9, 16, 17, 32, 33, 90)] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+        3,
+        3,
+    ]
 
 
 def test_the_method_is_chosen_on_other_dates_than_are_reported(done: Job) -> None:
@@ -202,21 +211,22 @@ def test_the_method_is_chosen_on_other_dates_than_are_reported(done: Job) -> Non
     assert choosers
     assert reported
     for target in choosers:
-        hidden = {near for when in reported for near in region.near(when, target.hide_days)}
+        hidden = {near for when in reported for near in region.hidden(when, target.hide)}
         assert hidden <= target.hidden
         assert target.day not in reported
-        assert gap_class(target.gap_days) == HIDE_DAYS.index(target.hide_days)
+        assert target.hide != ONE_SIDED or target.day < min(reported)
+        assert target.gap_class == HIDE.index(target.hide)
 
 
 def test_a_sample_that_chooses_has_as_many_dates_as_fit(
     done: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     region = Region(done)
-    first = {one.day for one in choosing(region, (), "sample") if one.hide_days == 0}
+    first = {one.day for one in choosing(region, (), "sample") if one.hide == 0}
     assert len(first) == SAMPLE_DATES
     # As if these left longer gaps, which many do under clouds.
     monkeypatch.setattr(Target, "gap_days", property(lambda one: 99 if one.day in first else 4))
-    others = {one.day for one in choosing(region, (), "sample") if one.hide_days == 0}
+    others = {one.day for one in choosing(region, (), "sample") if one.hide == 0}
     assert len(others) == SAMPLE_DATES
     assert not others & first
 
@@ -286,7 +296,7 @@ def test_the_first_named_that_is_not_surely_worse_than_the_best_is_taken(
     done: Job, errors: Sequence[tuple[float, float]], name: str, why: str
 ) -> None:
     region, periods = Region(done), report_periods(done)
-    choosers = [one for one in choosing(region, periods, "all") if one.hide_days == 0]
+    choosers = [one for one in choosing(region, periods, "all") if one.hide == 0]
     methods = asked(done, AMONG)
     found: dict[str, Answered] = {
         one.name: [(target, sums(*error, seed)) for seed, target in enumerate(choosers)]
@@ -302,7 +312,7 @@ def test_the_first_named_that_is_not_surely_worse_than_the_best_is_taken(
 
 def test_weights_that_know_the_dates_do_not_take_part(done: Job) -> None:
     region, periods = Region(done), report_periods(done)
-    choosers = [one for one in choosing(region, periods, "all") if one.hide_days == 0]
+    choosers = [one for one in choosing(region, periods, "all") if one.hide == 0]
     methods = asked(done, AMONG)
     found: dict[str, Answered] = {
         "copy-before": [],

@@ -103,7 +103,7 @@ def test_held_out_dates_are_in_no_series(season: Season, tmp_path: Path, hide: i
     held = {"start": day(9), "end": day(11), "rules": rules, "cube": tmp_path / "held.zarr"}
     job = make_job(season, "anomaly", **held)
     made(job)
-    scores = hold_out(job, ["linear-series", "whittaker", "linear"], hide_days=[hide])
+    scores = hold_out(job, ["linear-series", "whittaker", "linear"], hide=[hide])
     images = np.stack([image(season, when) for when in season.fine_days])
     clear = np.isfinite(images).all(1)
     target = season.fine_days[2]

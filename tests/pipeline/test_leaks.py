@@ -32,10 +32,11 @@ from pipeline.registration import Shift
 from pipeline.run import ingest, locked, prepare, run_job
 from pipeline.statistics import DayCounts
 from pipeline.survey import Survey
+from pipeline.validate import held_out
 from pipeline.validate.answers import FILE, Answers
 from pipeline.validate.asked import asked
 from pipeline.validate.held_out import HeldOut, blind_images, fair
-from pipeline.validate.hide import LeakError, Region
+from pipeline.validate.hide import ONE_SIDED, Hide, LeakError, Region
 from pipeline.validate.result import Validation
 from pipeline.validate.seen import IN_SITE, Seen
 from pipeline.validate.stage import BASELINES
@@ -67,9 +68,9 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return asked_for
 
 
-def a_target(job: Job) -> Target:
+def a_target(job: Job, hide: Hide = HIDDEN) -> Target:
     """The held-out date in the middle."""
-    found = targets(Region(job), hide_days=[HIDDEN], extent="all")
+    found = targets(Region(job), hide=[hide], extent="all")
     return next(one for one in found if one.day == day(16))
 
 
@@ -78,7 +79,7 @@ def prediction(job: Job, target: Target) -> list[np.ndarray]:
     region = Region(job)
     (found,) = [
         one
-        for one in targets(region, hide_days=[target.hide_days], extent="all")
+        for one in targets(region, hide=[target.hide], extent="all")
         if (one.day, one.tile) == (target.day, target.tile)
     ]
     task = HeldOut(
@@ -91,8 +92,10 @@ def prediction(job: Job, target: Target) -> list[np.ndarray]:
     return [image.reflectance for image in images]
 
 
-def spoilt(job: Job, folder: Path, days: Collection[date]) -> Job:
-    """The region with other fine images on these days, as if they had been read so."""
+def spoilt(
+    job: Job, folder: Path, days: Collection[date], coarse_days: Collection[date] = ()
+) -> Job:
+    """The region with other images on these days, as if they had been read so."""
     other = replace(job, cube=folder / "other.zarr")
     shutil.copytree(job.inputs, other.inputs, ignore=shutil.ignore_patterns("counts"))
     root = zarr.open_group(other.inputs / "fine.zarr", mode="r+")
@@ -107,6 +110,15 @@ def spoilt(job: Job, folder: Path, days: Collection[date]) -> Job:
         array_of(root, "surface")[at] = 7
         array_of(root, "clear_share")[at] = 1.0
         array_of(root, "cloud_distance")[at] = 1500.0
+    coarse = zarr.open_group(other.inputs / "coarse.zarr", mode="r+")
+    axis = day_axis(coarse)
+    for when in coarse_days:
+        at = axis.index(day_number(when))
+        for band in open_inputs(job.inputs).bands:
+            image = array_of(coarse, band)
+            image[at] = rng.integers(0, 12000, image.shape[1:]).astype(np.int16)
+        array_of(coarse, "clear")[at] = rng.random(image.shape[1:]) < 0.5
+        array_of(coarse, "surface")[at] = 7
     measured = [one for one in read_coincident(job.inputs) if one.day not in days]
     write_coincident(other.inputs, [*measured, *(coincidence(when, 0.4, 1.5) for when in days)])
     return other
@@ -119,10 +131,11 @@ def coincidence(when: date, shift: float, gain: float) -> Coincidence:
     return Coincidence(day=when, images="", shift=place, lines=(line, line))
 
 
-def differs(job: Job, folder: Path) -> bool:
+def differs(job: Job, folder: Path, hide: Hide = HIDDEN) -> bool:
     """The audit: whether hidden images reach the prediction."""
-    target = a_target(job)
-    other = spoilt(job, folder, target.hidden)
+    target = a_target(job, hide)
+    coarse_days = [day(number) for number in range(17, 33)] if hide == ONE_SIDED else []
+    other = spoilt(job, folder, target.hidden, coarse_days)
     pairs = zip(prediction(job, target), prediction(other, target), strict=True)
     return any(not np.array_equal(one, two, equal_nan=True) for one, two in pairs)
 
@@ -133,6 +146,88 @@ def test_no_hidden_image_reaches_a_prediction(job: Job, tmp_path: Path) -> None:
     assert len(target.address.before) + len(target.address.after) > 2, "nothing fills holes"
     assert any(np.isfinite(image).any() for image in prediction(job, target))
     assert not differs(job, tmp_path)
+
+
+def test_no_later_image_of_either_sensor_reaches_a_one_sided_prediction(
+    job: Job, tmp_path: Path
+) -> None:
+    target = a_target(job, ONE_SIDED)
+    assert target.hidden == {day(number) for number in (16, 20, 24, 28, 32)}
+    assert len(target.address.before) > 1, "nothing fills holes"
+    assert not target.address.after
+    assert max(target.address.series) == day(12)
+    assert any(np.isfinite(image).any() for image in prediction(job, target))
+    assert not differs(job, tmp_path, ONE_SIDED)
+
+
+def test_a_one_sided_target_that_knows_a_later_day_cannot_be_built(job: Job) -> None:
+    target = a_target(job, ONE_SIDED)
+    for until in (None, day(17)):
+        with pytest.raises(LeakError, match="on its morning no later day is known"):
+            replace(target, address=replace(target.address, until=until))
+    # As if the image had come since the dates were listed.
+    address = replace(target.address, series=(*target.address.series, day(20)))
+    with pytest.raises(LeakError, match="on its morning no later day is known"):
+        replace(target, address=address, hidden=target.hidden - {day(20)})
+
+
+def test_a_later_coarse_image_that_fills_a_cloud_is_seen(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = held_out.read_block
+
+    def leaky(inputs: Path, grid: Any, where: Any, **known: Any) -> Any:
+        return read(inputs, grid, replace(where, until=None), **known)
+
+    monkeypatch.setattr(held_out, "read_block", leaky)
+    assert differs(job, tmp_path, ONE_SIDED)
+
+
+def cut_off(job: Job, folder: Path, days: Collection[date]) -> Job:
+    """The region as if no coarse image of these days had come."""
+    other = replace(job, cube=folder / "cut.zarr")
+    shutil.copytree(job.inputs, other.inputs)
+    root = zarr.open_group(other.inputs / "coarse.zarr", mode="r+")
+    axis = day_axis(root)
+    for when in days:
+        for name in ("clear", "fingerprint", "done"):
+            array_of(root, name)[axis.index(day_number(when))] = 0
+    return other
+
+
+def test_what_a_morning_knows_of_cells_is_what_a_record_that_ends_there_tells(
+    job: Job, tmp_path: Path
+) -> None:
+    region, filled_otherwise = Region(job), False
+    for number in (3, 16, 17, 31):
+        last = day(number)
+        ended = cut_off(job, tmp_path / str(number), [day(one) for one in range(number + 1, 33)])
+        wanted = Region(ended).survey
+        found = region.survey_of(last, ONE_SIDED, ())
+        upto = len(found.coarse_days)
+        assert found.coarse_days[-1] == last
+        np.testing.assert_array_equal(found.coarse_known, wanted.coarse_known[:upto])
+        np.testing.assert_array_equal(found.coarse_clear, wanted.coarse_clear[:upto])
+        assert found.coarse_prints == wanted.coarse_prints
+        assert max(found.fine_days) <= last
+        filled_otherwise |= not np.array_equal(
+            found.coarse_known, region.survey.coarse_known[:upto]
+        )
+    assert filled_otherwise
+
+
+def test_a_day_that_only_later_coarse_images_show_is_no_one_sided_target(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clouded = cut_off(job, tmp_path, [day(14), day(15), day(16)])
+
+    def asked_about(one: Job) -> set[date]:
+        return {found.day for found in targets(Region(one), hide=[ONE_SIDED], extent="all")}
+
+    assert day(16) in asked_about(job)
+    assert day(16) not in asked_about(clouded)
+    monkeypatch.setattr(Survey, "until", lambda self, *_: self)
+    assert day(16) in asked_about(clouded)
 
 
 def test_the_audit_sees_what_a_prediction_is_made_from(job: Job, tmp_path: Path) -> None:
@@ -254,7 +349,7 @@ def test_a_run_scores_weights_on_no_target_of_which_their_card_names_a_hidden_da
         own, *others = asked(asked_for, ["sa-stf", *BASELINES])
         answers = Answers.of(asked_for)
         widest = max(one.halo for one in (own, *others))
-        found = targets(Region(asked_for, widest), hide_days=[0], extent="all")
+        found = targets(Region(asked_for, widest), hide=[0], extent="all")
         known = Validation.read(asked_for.inputs)
         assert known is not None
         (row,) = [one for one in known.rows if (one.method, one.hide_days) == ("sa-stf", 0)]

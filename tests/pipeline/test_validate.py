@@ -23,7 +23,7 @@ from pipeline.validate import Moments
 from pipeline.validate.answers import FILE, Answers
 from pipeline.validate.asked import asked
 from pipeline.validate.held_out import answered
-from pipeline.validate.hide import HIDE_DAYS, LeakError, Region
+from pipeline.validate.hide import HIDE_DAYS, Hide, LeakError, Region
 from pipeline.validate.result import ATTRIBUTE, Validation
 from pipeline.validate.seen import ADAPTED, IN_SITE, ZERO_SHOT, seen_by
 from pipeline.validate.stage import BASELINES, refuse_nothing, validate
@@ -59,12 +59,12 @@ def image(season: Season, number: int) -> Float:
 
 
 def hold_out(
-    job: Job, methods: Sequence[str], *, hide_days: Sequence[int] = (0,)
+    job: Job, methods: Sequence[str], *, hide: Sequence[Hide] = (0,)
 ) -> dict[str, Answered]:
     """The answers of methods, worked out in this process."""
     region = Region(job)
     with executor(scheduler="synchronous") as ex:
-        held_out = targets(region, hide_days=hide_days, extent="all")
+        held_out = targets(region, hide=hide, extent="all")
         found, errors = answered(region, asked(job, methods), held_out, ex)
     assert not errors
     return found
@@ -104,7 +104,7 @@ def test_scores_are_those_of_the_plain_formulas_on_the_files(tmp_path: Path) -> 
 
 def test_hiding_neighbours_widens_the_bracket(tmp_path: Path) -> None:
     season, job = make_read(tmp_path)
-    scores = hold_out(job, ["copy-before"], hide_days=[4])
+    scores = hold_out(job, ["copy-before"], hide=[4])
 
     # Of 0, 4, 8, 12, 16 only 8 keeps references when its neighbours at 4 days go too.
     assert dates(scores) == {day(8)}
@@ -148,7 +148,7 @@ def test_a_hidden_image_is_left_out_of_the_statistics(tmp_path: Path) -> None:
 
 def test_a_target_made_from_a_hidden_date_cannot_be_built(tmp_path: Path) -> None:
     _, job = make_read(tmp_path)
-    (target,) = targets(Region(job), hide_days=[4], extent="all")
+    (target,) = targets(Region(job), hide=[4], extent="all")
 
     for leaked in (target.address.before, target.address.after):
         with pytest.raises(LeakError, match="held-out 2023-05-09 on tile 0: 2023-05"):
@@ -163,9 +163,9 @@ def test_the_references_of_a_hidden_class_may_lie_farther_apart_by_what_is_hidde
     _, job = make_read(tmp_path)
     narrow = replace(job, rules=replace(job.rules, max_span_days=8))
 
-    (target,) = targets(Region(narrow), hide_days=[4], extent="all")
+    (target,) = targets(Region(narrow), hide=[4], extent="all")
     assert (target.day, target.gap_days) == (day(8), 8)
-    assert {one.gap_days for one in targets(Region(narrow), hide_days=[0], extent="all")} == {4}
+    assert {one.gap_days for one in targets(Region(narrow), hide=[0], extent="all")} == {4}
 
 
 def test_all_methods_are_scored_on_the_same_pixels(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_rows_pool_dates_and_average_bands(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("pipeline.validate.sums.BLOCK_M", 120.0)  # the region is one block wide
     season, job = make_read(tmp_path)
     scores = hold_out(job, ["mean"])
-    rows = {row.method: row for row in rows_of(job, ["mean"], hide_days=[0]).rows}
+    rows = {row.method: row for row in rows_of(job, ["mean"], hide=[0]).rows}
 
     assert rows.keys() == {"mean", *BASELINES}
     by_band = []
@@ -199,7 +199,7 @@ def test_rows_pool_dates_and_average_bands(tmp_path: Path, monkeypatch: pytest.M
 
 def test_the_changed_pixels_are_those_of_the_largest_error_of_linear(tmp_path: Path) -> None:
     _, job = make_read(tmp_path)
-    rows = {row.method: row for row in rows_of(job, ["copy-before"], hide_days=[0]).rows}
+    rows = {row.method: row for row in rows_of(job, ["copy-before"], hide=[0]).rows}
 
     assert rows["linear"].changed > 1.5 * rows["linear"].rmse
 
@@ -231,14 +231,14 @@ def test_what_was_answered_is_kept_through_a_kill_and_not_asked_again(tmp_path: 
 
 def test_an_image_that_is_read_anew_is_asked_anew(tmp_path: Path) -> None:
     season, job = make_read(tmp_path)
-    before = {one.day: one.key for one in targets(Region(job), hide_days=[0], extent="all")}
+    before = {one.day: one.key for one in targets(Region(job), hide=[0], extent="all")}
     write_image(season.image("fine", day(4)), image(season, 4) * 0.5, season.grid.fine)
     item = next((season.folder / "fine").rglob("*2023-05-05*.json"))
     known = json.loads(item.read_text())
     known["properties"]["updated"] = "2023-06-01T00:00:00Z"
     item.write_text(json.dumps(known))
     read(job)
-    after = {one.day: one.key for one in targets(Region(job), hide_days=[0], extent="all")}
+    after = {one.day: one.key for one in targets(Region(job), hide=[0], extent="all")}
 
     # 4 is held out itself and a reference of 8; 12 is made from 8 and 16.
     assert {when for when, key in before.items() if key != after[when]} == {day(4), day(8)}
@@ -250,17 +250,17 @@ def test_a_sample_is_bounded_and_a_later_image_moves_little_of_it(tmp_path: Path
     job = season.job(start=day(0), end=day(80), rules=rules)
     read(job)
     region = Region(job)
-    sample = targets(region, hide_days=HIDE_DAYS, extent="sample")
-    everything = targets(region, hide_days=HIDE_DAYS, extent="all")
+    sample = targets(region, hide=HIDE_DAYS, extent="sample")
+    everything = targets(region, hide=HIDE_DAYS, extent="all")
 
     assert {one.key for one in sample} < {one.key for one in everything}
-    assert {one.hide_days for one in sample} == {0, 8, 16, 32}
+    assert {one.hide for one in sample} == {0, 8, 16, 32}
     for hidden in HIDE_DAYS:
-        days = [one.day for one in sample if one.hide_days == hidden]
+        days = [one.day for one in sample if one.hide == hidden]
         assert len(set(days)) <= SAMPLE_DATES
         assert max(days.count(one) for one in days) <= SAMPLE_TILES
-    shorter = targets(Region(replace(job, end=day(75))), hide_days=[0], extent="sample")
-    kept = {one.day for one in shorter} & {one.day for one in sample if one.hide_days == 0}
+    shorter = targets(Region(replace(job, end=day(75))), hide=[0], extent="sample")
+    kept = {one.day for one in shorter} & {one.day for one in sample if one.hide == 0}
     assert len(kept) >= SAMPLE_DATES - 1
 
 
@@ -299,10 +299,12 @@ def rng_pixels() -> tuple[Float, Float]:
 
 def test_no_date_to_hold_out_is_said_with_the_cure(tmp_path: Path) -> None:
     _, job = make_read(tmp_path, days=9)
-    found = rows_of(job, ["linear"], hide_days=[4])
+    found = rows_of(job, ["linear"], hide=[4])
 
     assert not found.rows
-    with pytest.raises(JobError, match="no fine date from 2023-05-01 to 2023-05-09 keeps clear"):
+    with pytest.raises(
+        JobError, match=r"no fine date .* to 2023-05-09 keeps the clear .*4 days around hidden"
+    ):
         refuse_nothing(job, found, [4])
 
 
@@ -315,7 +317,7 @@ def test_a_region_that_was_not_read_cannot_be_validated(tmp_path: Path) -> None:
 
 def test_published_methods_are_scored_beside_the_naive(tmp_path: Path) -> None:
     _, job = make_read(tmp_path, clear=(0.5, 0.9))
-    rows = rows_of(job, [*CLASSICAL_HALO], hide_days=[0]).rows
+    rows = rows_of(job, [*CLASSICAL_HALO], hide=[0]).rows
 
     assert {row.method for row in rows} == {*CLASSICAL_HALO, *BASELINES}
     assert len({row.pixels for row in rows}) == 1

@@ -1,5 +1,6 @@
 """A region's own dates, held out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,20 @@ def test_the_truth_is_a_hidden_image_and_no_reference(job: Job) -> None:
         assert all(abs(one - target) > hidden for one in block.series.days)
         inside = scene.truth[0][:, *block.core] if block.core else scene.truth[0]
         assert np.isfinite(inside).any()
+
+
+def test_one_sided_scenes_of_a_region_have_the_reference_before_alone(job: Job) -> None:
+    rules = replace(job.rules, single_pair="mixed")
+    choice = RegionChoice(job=replace(job, rules=rules), hide_days=("one-sided",), extent="all")
+    source = RegionSource(choice)
+    scenes = [source.read(key) for key in source.keys]
+    assert {scene.group for scene in scenes} == {"one-sided"}
+    assert len(scenes) == 4
+    for scene in scenes:
+        assert scene.block.one_sided
+        assert scene.block.day_before < scene.block.days[0]
+        assert scene.block.series is not None
+        assert max(scene.block.series.days) < scene.block.days[0]
 
 
 def test_a_region_is_evaluated_like_any_set(job: Job, tmp_path: Path) -> None:

@@ -31,6 +31,19 @@ def test_scenes_hide_dates_by_class_and_every_method_answers_them() -> None:
             np.testing.assert_array_equal(np.isfinite(fused).all(1), block.known())
 
 
+def test_a_one_sided_scene_is_made_from_what_its_morning_knew() -> None:
+    source = WorldSource(WorldChoice(generator="other", seed=103, hide_days=("one-sided",)))
+    scenes = [source.read(key) for key in source.keys]
+    assert {scene.group for scene in scenes} == {"one-sided"}
+    assert len({scene.block.days for scene in scenes}) == len(scenes) > 10
+    for scene in scenes[:: len(scenes) // 3]:
+        block = scene.block
+        assert block.one_sided
+        assert scene.name == f"day {block.days[0]} from {block.day_before}"
+        assert block.series is not None
+        assert max(block.series.days) < block.days[0]
+
+
 def test_the_methods_on_the_series_are_in_every_table() -> None:
     asked = (MethodChoice(method="whittaker", label="ours"),)
     names = [one.method for one in with_naive(asked)]
