@@ -8,7 +8,8 @@ from rich.console import Console
 from flows.evaluate_config import EvaluationError, Pinned, frozen, read_evaluation
 from flows.show import lines, progress
 from pipeline.evaluate.report import summary_lines, write_report
-from pipeline.evaluate.run import Result, evaluate
+from pipeline.evaluate.result import Result
+from pipeline.evaluate.run import evaluate
 from pipeline.executor import executor
 from pipeline.lock import CubeLock
 from pipeline.version import software

@@ -9,13 +9,15 @@
     scores.py      an answer against the truth; scored.py: all answers of a scene
     roughness.py   all answers of a season: do they flicker or jump?
     store.py       where all that lies, and whether it is still true; code.py: of which code
-    run.py         what is missing is computed, then the report is written
+    plan.py        what is to be done for a set; run.py: what is missing of it is computed
 
     rows.py        scores pooled by set and group, the gain over ``anomaly`` (pipeline.bootstrap)
+    groups.py      all of a group; result.py: of all sets
     published.py   numbers of others on the same pixels by the same definitions
     days.py        dates, or days of a season where there is no calendar
     tables.py      rows as tables; document.py, markdown.py, html.py: what a report is made of
-    report.py      the report; pictures of it in pictures.py and beside it
+    report.py      the report; pictures.py: its pictures, drawn by panels.py and charts.py;
+                   series.py: pixels through time; numbers.py: all digits as CSV
 
 A scene and a method are an address.  Its answer is written first and then, whole, the file that
 says of what it is the answer; so a run that is killed loses what it was at, and the same command

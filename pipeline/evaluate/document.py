@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+PICTURES = Path("pictures")
+"""Where the pictures of a report lie, below its folder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:

@@ -1,7 +1,5 @@
 """The report of an evaluation: Markdown, HTML, and all numbers as CSV."""
 
-import csv
-import io
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +14,14 @@ from pipeline.evaluate.document import (
     Paragraph,
     Table,
 )
+from pipeline.evaluate.groups import Group
 from pipeline.evaluate.html import page
 from pipeline.evaluate.markdown import markdown
+from pipeline.evaluate.numbers import roughness_csv, scores_csv
 from pipeline.evaluate.pictures import Pictures, draw_all
 from pipeline.evaluate.published import PUBLISHED, SOURCE
+from pipeline.evaluate.result import Result, SetResult
 from pipeline.evaluate.rows import FLOOR
-from pipeline.evaluate.run import Group, Result, SetResult
 from pipeline.evaluate.tables import (
     CHANGED,
     RMSE,
@@ -40,13 +40,14 @@ from pipeline.version import software
 def write_report(
     result: Result, folder: Path, ex: Executor, on_progress: OnProgress | None = None
 ) -> tuple[Path, ...]:
-    """Write ``report.md`` with its pictures beside it, ``report.html`` with them inside, and
-    ``scores.csv``; returns the three."""
+    """Write ``report.md`` with its pictures beside it, ``report.html`` with them inside,
+    ``scores.csv`` and ``roughness.csv``; returns the four."""
     document = report(result, draw_all(result, folder, ex, on_progress))
     texts = {
         "report.md": markdown(document),
         "report.html": page(document, folder),
-        "scores.csv": csv_text(result),
+        "scores.csv": scores_csv(result),
+        "roughness.csv": roughness_csv(result),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -59,26 +60,6 @@ def report(result: Result, pictures: Pictures) -> Document:
         title=f"Evaluation {result.evaluation.name}",
         blocks=tuple(_blocks(result, pictures)),
     )
-
-
-def csv_text(result: Result) -> str:
-    """All digits: a row a group and method."""
-    rows = [row for one in result.sets for group in one.groups for row in group.rows]
-    marks = {one.name: one.marks for one in result.sets}
-    keys = list(rows[0].values) if rows else []
-    patches = [f"patch_{key}" for key in (rows[0].patches if rows else ())]
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    about = ("set", "group", "method", "training", "scenes", "pixels")
-    writer.writerow([*about, *keys, "gain", "gain_low", "gain_high", "better", *patches])
-    for row in rows:
-        told = [row.set, row.group, row.method, marks[row.set].get(row.method, "")]
-        gain = row.gain or ("", "", "")
-        values = [row.values[key] for key in keys]
-        writer.writerow(
-            [*told, row.scenes, row.pixels, *values, *gain, row.better, *row.patches.values()]
-        )
-    return lines.getvalue()
 
 
 def summary_lines(result: Result) -> Iterator[str]:

@@ -13,7 +13,8 @@ from model.training.scenes import COARSE, FINE, Scene, SceneSet, written_whole
 from pipeline.evaluate.choices import BASELINES, Evaluation, MethodChoice, SceneFolder, with_naive
 from pipeline.evaluate.published import PUBLISHED
 from pipeline.evaluate.report import write_report
-from pipeline.evaluate.run import Result, evaluate
+from pipeline.evaluate.result import Result
+from pipeline.evaluate.run import evaluate
 from pipeline.evaluate.scene_folder import FolderSource
 from pipeline.executor import executor
 from tests.model.scene_sets import make_set

@@ -1,5 +1,6 @@
 """Consecutive days of a simulated world, fused and held against the truth."""
 
+import csv
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,14 @@ def test_roughness_is_that_of_days_fused_one_by_one_and_is_kept(tmp_path: Path) 
         # Both methods answer the same pixels here, so that none is taken from either.
         expected = brute_force(row.method, found.days)
         assert (row.bends, row.steps, row.observed, row.pair) == pytest.approx(expected, rel=1e-4)
+
+    with (tmp_path / "roughness.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    for line, row in zip(lines, found.rows, strict=True):
+        about = line["set"], line["method"], int(line["first"]), int(line["last"])
+        assert about == (result.sets[0].name, row.method, found.days[0], found.days[-1])
+        for name in ("bends", "steps", "observed", "pair"):
+            assert float(line[name]) == getattr(row, name)
 
     assert again.sets[0].roughness == found
     assert {path: path.stat().st_mtime_ns for path in kept} == kept

@@ -13,8 +13,9 @@ from model.training.scenes import open_set, unpack
 from pipeline.evaluate import answers as answering
 from pipeline.evaluate.choices import BASELINES, Evaluation, MethodChoice, SceneFolder, with_naive
 from pipeline.evaluate.report import write_report
+from pipeline.evaluate.result import Result
 from pipeline.evaluate.rows import FLOOR
-from pipeline.evaluate.run import Result, evaluate
+from pipeline.evaluate.run import evaluate
 from pipeline.executor import Executor, executor
 from pipeline.progress import Progress
 from tests.model.scene_sets import make_set
