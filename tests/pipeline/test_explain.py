@@ -7,7 +7,7 @@ from pipeline.choose import TileView
 from pipeline.explain import _in_full, _summed_up, outcome
 from pipeline.job import PairRules
 from pipeline.pairs import SCORE
-from tests.pipeline.test_plan import make_recipe
+from tests.pipeline.surveys import make_recipe
 from tests.synthetic import day
 
 COARSE = {day(n): 1.0 for n in range(100)}

@@ -1,124 +1,28 @@
+"""The images a run of days is fused from, against the rules pixel by pixel."""
+
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 import pytest
-import zarr
 
 from model.block import COARSE_PAD, Fused
-from pipeline.cube import FILL, HIGH_AEROSOL, SNOW, WATER, day_number, pack
-from pipeline.grid import Grid
-from pipeline.images import Window
-from pipeline.pairs import Bracket, Candidate, Gap, bracket, fillers, reference_dates, runs
+from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_number, pack
+from pipeline.pairs import Gap
 from pipeline.quality import Quality, finish
 from pipeline.references import (
     BlockAddress,
-    coarse_share,
     read_block,
 )
-from pipeline.store import ensure, read_tables, write_block
-from tests.synthetic import day, make_clouds, make_coarse, make_grid, make_inputs, make_world
-
-BANDS = ("red", "nir08")
-FINE_DAYS = (0, 3, 5, 9, 14, 16, 20)
-WINDOW = 4
-STATISTICS = {"centre": np.zeros(2, np.float32), "spread": np.ones(2, np.float32)}
-
-
-class World:
-    """A small clouded region on disk, and what is in it."""
-
-    def __init__(self, folder, *, seed, fine_clear=(0.2, 0.7), coarse_clear=(0.6, 0.9)):
-        self.grid = make_grid()
-        self.truth = make_world(grid=self.grid, days=24, seed=seed)
-        self.surface = np.random.default_rng(seed).integers(0, 8, self.truth[:, 0].shape)
-        clear = make_clouds(shape=self.truth[:, 0].shape, clear=fine_clear, seed=seed)
-        self.fine = {n: np.where(clear[n], self.truth[n], np.nan) for n in FINE_DAYS}
-        coarse = make_coarse(world=self.truth, ratio=self.grid.ratio)
-        sky = make_clouds(shape=coarse[:, 0].shape, clear=coarse_clear, size=2, seed=seed + 1)
-        coarse = np.rint(coarse * 1e4).astype(np.float32) * np.float32(1e-4)
-        self.coarse = np.where(sky[:, None], coarse, np.nan)
-        self.coarse_surface = np.random.default_rng(seed + 2).choice(
-            [0, 0, 0, WATER, HIGH_AEROSOL], self.coarse[:, 0].shape
-        )
-        self.folder = make_inputs(
-            folder=folder,
-            grid=self.grid,
-            fine={day(n): image for n, image in self.fine.items()},
-            coarse={day(n): image for n, image in enumerate(self.coarse)},
-            surface={day(n): self.surface[n].astype(np.uint8) for n in FINE_DAYS},
-            coarse_surface={
-                day(n): flags.astype(np.uint8) for n, flags in enumerate(self.coarse_surface)
-            },
-        )
-
-    def read(self, *, tile, days, before, after, halo=4, gap=None):
-        where = BlockAddress(
-            tile=self.grid.tiles[tile],
-            halo=halo,
-            days=tuple(map(day, days)),
-            bands=BANDS,
-            before=tuple(map(day, before)),
-            after=tuple(map(day, after)),
-            gap=gap,
-            coarse_fill_days=WINDOW,
-        )
-        return read_block(self.folder, self.grid, where, **STATISTICS)
-
-
-def _filled_cell(world, n, band, row, col):
-    """A coarse cell of day ``n`` and whether it was filled, one cell at a time."""
-    series = world.coarse[:, band, row, col]
-    if np.isfinite(series[n]):
-        return float(series[n]), False
-    left = [k for k in range(max(n - WINDOW, 0), n) if np.isfinite(series[k])]
-    right = [k for k in range(n + 1, min(n + WINDOW, 23) + 1) if np.isfinite(series[k])]
-    if left and right:
-        share = (n - left[-1]) / (right[0] - left[-1])
-        return float(series[left[-1]] + share * (series[right[0]] - series[left[-1]])), True
-    if left or right:
-        return float(series[left[-1] if left else right[0]]), True
-    return np.nan, False
-
-
-def _coarse_image(world, n):
-    rows, cols = world.grid.coarse_shape
-    cells = [
-        [[_filled_cell(world, n, b, r, c) for c in range(cols)] for r in range(rows)]
-        for b in range(2)
-    ]
-    values = np.array([[[cell[0] for cell in row] for row in band] for band in cells])
-    filled = np.array([[[cell[1] for cell in row] for row in band] for band in cells])
-    return values, filled.any(0)
-
-
-def _between_centres(cells, y, x, ratio):
-    """Bilinear at fine pixel (y, x) of the region, the border repeated."""
-    rows, cols = cells.shape
-    at_y, at_x = (y + 0.5) / ratio - 0.5, (x + 0.5) / ratio - 0.5
-    value = 0.0
-    for r in (int(np.floor(at_y)), int(np.floor(at_y)) + 1):
-        for c in (int(np.floor(at_x)), int(np.floor(at_x)) + 1):
-            weight = (1 - abs(at_y - r)) * (1 - abs(at_x - c))
-            value += weight * cells[np.clip(r, 0, rows - 1), np.clip(c, 0, cols - 1)]
-    return value
-
-
-def _reference_pixel(world, coarse, own, other, y, x):
-    """Value (band,), date used, other side: the rule of filling for one pixel."""
-    for n in (*own, *other):
-        if n not in world.fine or not np.isfinite(world.fine[n][:, y, x]).all():
-            continue
-        value = world.fine[n][:, y, x].astype(np.float64)
-        if n != own[0]:
-            change = coarse[own[0]][0] - coarse[n][0]
-            ratio = world.grid.ratio
-            if not np.isfinite(change[:, y // ratio, x // ratio]).all():
-                continue
-            value = value + [_between_centres(band, y, x, ratio) for band in change]
-        return value, n, n in other
-    return np.full(2, np.nan), None, False
-
+from pipeline.store import write_block
+from tests.pipeline.clouded import (
+    BANDS,
+    STATISTICS,
+    WINDOW,
+    World,
+    coarse_image,
+    reference_pixel,
+)
+from tests.synthetic import day, make_grid, make_inputs
 
 BOTH_SIDES = ((3, 5, 0), (14, 16, 9, 20))
 
@@ -138,7 +42,7 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile, given) ->
     # A single reference stands on both sides, and the other side does not fill its holes.
     before, after = given[0] or given[1], given[1] or given[0]
     others = ((), ()) if inputs.block.one_sided else (after, before)
-    coarse = {n: _coarse_image(world, n) for n in {*before, *after, *days}}
+    coarse = {n: coarse_image(world, n) for n in {*before, *after, *days}}
     assert all(np.isfinite(image).all() for image, _ in coarse.values()), "pick another seed"
     block, ratio = inputs.block, world.grid.ratio
     core = world.grid.tiles[tile]
@@ -146,8 +50,8 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile, given) ->
     for y in range(ys.start, ys.stop):
         for x in range(xs.start, xs.stop):
             at = y - ys.start, x - xs.start
-            first, from_first, swapped = _reference_pixel(world, coarse, before, others[0], y, x)
-            second, from_second, swapped_too = _reference_pixel(
+            first, from_first, swapped = reference_pixel(world, coarse, before, others[0], y, x)
+            second, from_second, swapped_too = reference_pixel(
                 world, coarse, after, others[1], y, x
             )
             np.testing.assert_allclose(block.fine_before[:, *at], first, atol=2e-6)
@@ -191,7 +95,7 @@ def test_the_coarse_images_are_padded_and_repeat_the_edge_of_the_region(tmp_path
     ys, xs = world.grid.block(world.grid.tiles[tile], 4)
     rows, cols = world.grid.coarse_window(ys, xs)
     for image, n in ((block.coarse[0], 6), (block.coarse_before, 3), (block.coarse_after, 14)):
-        whole, _ = _coarse_image(world, n)
+        whole, _ = coarse_image(world, n)
         pad = COARSE_PAD
         wide = np.pad(whole, [(0, 0), (pad, pad), (pad, pad)], mode="edge")
         wanted = wide[:, rows.start : rows.stop + 2 * pad, cols.start : cols.stop + 2 * pad]
@@ -362,124 +266,3 @@ def test_an_address_that_would_use_a_target_as_its_own_reference_is_refused() ->
         replace(where, before=(), after=())
     with pytest.raises(ValueError, match="one or both sides, or a gap and neither"):
         replace(where, gap=Gap.TOO_FAR)
-
-
-def _cells(grid: Grid) -> list[Window]:
-    return [grid.coarse_window(tile.y, tile.x) for tile in grid.tiles]
-
-
-def test_shares_are_those_of_the_masks(tmp_path) -> None:
-    world = World(tmp_path, seed=5, coarse_clear=(0.1, 0.5))
-    grid = world.grid
-    tables = read_tables(world.folder / "fine.zarr")
-    assert tables.days == tuple(map(day, FINE_DAYS))
-    clear = tables.arrays["clear_share"]
-    share = coarse_share(world.folder, _cells(grid), coarse_fill_days=WINDOW)
-    assert share.days == tuple(day(n) for n in range(24))
-    for tile in grid.tiles:
-        for at, n in enumerate(FINE_DAYS):
-            seen = np.isfinite(world.fine[n][:, tile.y, tile.x]).all(0)
-            assert clear[at, tile.index] == pytest.approx(seen.mean())
-        y, x = grid.coarse_window(tile.y, tile.x)
-        for n in range(24):
-            cells = np.isfinite(world.coarse[n][:, y, x]).all(0)
-            assert share.clear[n, tile.index] == pytest.approx(cells.mean())
-            filled = np.isfinite(_coarse_image(world, n)[0][:, y, x]).all(0)
-            assert share.known[n, tile.index] == pytest.approx(filled.mean())
-
-
-def test_nothing_is_filled_beyond_the_end_of_the_coarse_record(tmp_path) -> None:
-    grid = make_grid()
-    world = make_world(grid=grid, days=10)
-    coarse = {day(n): make_coarse(world=world[n], ratio=grid.ratio) for n in (2, 3, 5, 6)}
-    folder = make_inputs(folder=tmp_path, grid=grid, fine={day(2): world[2]}, coarse=coarse)
-    axis = [day(n) for n in range(10)]
-    ensure(folder / "coarse.zarr", "coarse", grid, axis, BANDS)
-    share = coarse_share(folder, _cells(grid), coarse_fill_days=3)
-    np.testing.assert_array_equal(share.known[:, 0], [0, 0, 1, 1, 1, 1, 1, 0, 0, 0])
-
-
-def test_a_season_of_clouds_is_produced_to_95_percent_between_its_references(tmp_path) -> None:
-    # Landsat every 8 days, 20-70 % clear; the coarse sensor 30-60 % clear every day.
-    grid = make_grid(rows=8, cols=8, tile_cells=8)
-    world = make_world(grid=grid, days=90)
-    sky = make_clouds(shape=(90, *grid.shape), clear=(0.2, 0.7), size=8, seed=8)
-    fine = {day(n): np.where(sky[n], world[n], np.nan) for n in range(0, 90, 8)}
-    coarse = make_coarse(world=world, ratio=grid.ratio)
-    haze = make_clouds(shape=(90, 8, 8), clear=(0.3, 0.6), size=3, seed=9)
-    folder = make_inputs(
-        folder=tmp_path,
-        grid=grid,
-        fine=fine,
-        coarse={day(n): np.where(haze[n], coarse[n], np.nan) for n in range(90)},
-    )
-    tables = read_tables(folder / "fine.zarr")
-    days, clear = tables.days, tables.arrays["clear_share"]
-    known = coarse_share(folder, _cells(grid), coarse_fill_days=8)
-    made = total = 0
-    for tile in grid.tiles:
-        shares = dict(zip(days, clear[:, tile.index], strict=True))
-        cells = dict(zip(known.days, known.known[:, tile.index], strict=True))
-        references = reference_dates(shares, cells, min_clear=0.6)
-        seen = [one for one, share in shares.items() if share > 0]
-        if len(references) < 2:
-            continue
-        span = (references[-1] - references[0]).days
-        between = [references[0] + timedelta(days=n) for n in range(1, span)]
-        fit, partly = (
-            [Candidate(day=one, clear=shares[one], cloud_distance=0.0) for one in some]
-            for some in (references, seen)
-        )
-        made_from = {}
-        for one in between:
-            pair = bracket(one, fit, max_span_days=64, coarse_days=set(known.days))
-            assert isinstance(pair, Bracket)
-            made_from[one] = fillers(pair, one, partly, max_span_days=64)
-        for run in runs(made_from):
-            before, after = made_from[run[0]]
-            where = BlockAddress(
-                tile=tile,
-                halo=0,
-                days=run,
-                bands=BANDS,
-                before=before,
-                after=after,
-                coarse_fill_days=8,
-            )
-            inputs = read_block(folder, grid, where, **STATISTICS)
-            produced = inputs.clear | inputs.block.known()
-            made, total = made + produced.sum(), total + produced.size
-    assert total > 50_000
-    assert made / total > 0.95
-
-
-def test_a_band_that_the_day_lacks_is_filled_in_time_and_the_others_are_the_days_own(
-    tmp_path,
-) -> None:
-    world = World(tmp_path, seed=2, coarse_clear=(1.0, 1.0))
-    cube = zarr.open_group(world.folder / "coarse.zarr", mode="r+")
-    # As Aqua alone leaves a cell: not clear, one band known, the other not.
-    cube["clear"][6, 1, 2] = 0
-    cube["nir08"][6, 1, 2] = FILL
-    inputs = world.read(tile=0, days=(6,), before=(3,), after=(14,))
-    at = 1 + COARSE_PAD, 2 + COARSE_PAD
-    red, nir08 = inputs.block.coarse[0, :, *at]
-    assert red == pytest.approx(world.coarse[6, 0, 1, 2], abs=1e-6)
-    neighbours = world.coarse[[5, 7], 1, 1, 2]
-    assert nir08 == pytest.approx(neighbours.mean(), abs=1e-6)
-    filled = (inputs.if_fused[0] & Quality.COARSE_FILLED) != 0
-    ratio = world.grid.ratio
-    assert filled[ratio : 2 * ratio, 2 * ratio : 3 * ratio].all()
-    assert filled.sum() == ratio**2
-
-
-def test_a_cell_cloudy_for_longer_than_the_window_is_a_gap_with_its_reason(tmp_path) -> None:
-    world = World(tmp_path, seed=2, coarse_clear=(1.0, 1.0))
-    cube = zarr.open_group(world.folder / "coarse.zarr", mode="r+")
-    for name, value in (("clear", 0), ("red", FILL), ("nir08", FILL)):
-        cube[name][6 - WINDOW : 7 + WINDOW, 1, 2] = value
-    inputs = world.read(tile=0, days=(6,), before=(1,), after=(14,))
-    ratio = world.grid.ratio
-    unknown = (inputs.if_missing[0] & Quality.NO_COARSE) != 0
-    assert unknown[ratio : 2 * ratio, 2 * ratio : 3 * ratio].all()
-    assert unknown.sum() == ratio**2

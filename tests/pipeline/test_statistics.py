@@ -7,7 +7,7 @@ import zarr
 from pipeline.cf import VALID_MIN
 from pipeline.images import array_of
 from pipeline.statistics import DayCounts, count_day, count_tasks, region_statistics, statistics_of
-from tests.pipeline.test_references import BANDS, World
+from tests.pipeline.clouded import BANDS, World
 from tests.synthetic import day, make_coarse, make_grid, make_inputs
 
 

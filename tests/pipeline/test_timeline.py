@@ -6,7 +6,7 @@ from pipeline.choose import views
 from pipeline.cube import Status
 from pipeline.job import JobError, PairRules
 from pipeline.timeline import KINDS, _of_tile, plan_picture
-from tests.pipeline.test_plan import fresh, known_until, make_recipe, make_survey
+from tests.pipeline.surveys import fresh, known_until, make_recipe, make_survey
 from tests.synthetic import day
 
 RULES = PairRules(min_clear=0.5, max_span_days=24, single_pair="mixed")
