@@ -13,6 +13,7 @@ from scipy.cluster.vq import kmeans2, vq
 from model.metrics.images import Image, Pair
 
 CLASSES = 5
+SEED = 0
 FITTED = 100_000
 """Pixels, drawn at random, that the centres are fitted on; of more, more time and the same map."""
 ROUNDS, ROUND = 30, 10
@@ -46,7 +47,7 @@ class Classification:
 
 
 def classification(
-    predicted: ArrayLike, truth: ArrayLike, *, classes: int = CLASSES, seed: int = 0
+    predicted: ArrayLike, truth: ArrayLike, *, classes: int = CLASSES, seed: int = SEED
 ) -> Classification:
     """Classes of the pixels known in all bands of both.  Nothing known: NaN, and maps of -1.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from model.metrics.classes import CLASSES, SEED
 from pipeline.evaluate.charts import draw_boxes, draw_gains
 from pipeline.evaluate.choices import BASELINES
 from pipeline.evaluate.document import PICTURES, Picture
@@ -50,8 +51,8 @@ _CAPTION = {
     "images": "References, coarse image and truth of one scene, {scene}; below what four methods "
     "made of it, and how far each is off.",
     "scatter": "Prediction against truth of the same scene, one band; the line is equality.",
-    "classes": "K-means maps of the same scene: classes of the truth's spectra, and each "
-    "prediction's by the same centres.",
+    "classes": f"K-means maps of the same scene: {CLASSES} classes of the truth's spectra, seed "
+    f"{SEED}, and each prediction's by the same centres.",
 }
 
 

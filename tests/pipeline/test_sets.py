@@ -1,10 +1,9 @@
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from typer.testing import CliRunner
 
 from catalogs import BANDS
@@ -15,6 +14,16 @@ from pipeline.cube import day_number
 from pipeline.sets.files import SetError
 from pipeline.sets.importing import import_set
 from pipeline.sets.tables import AHB, CIA, LGC, SETS, BenchmarkSet
+from tests.pipeline.benchmark_files import (
+    bil,
+    bsq,
+    by_folder,
+    cia_name,
+    flat_name,
+    lgc_name,
+    tiff,
+    write_files,
+)
 
 TINY = BenchmarkSet(
     name="tiny",
@@ -42,68 +51,14 @@ def numbers(role: str, day: date, size: tuple[int, int] = TINY.size) -> np.ndarr
     return image.astype("<i2")
 
 
-def _bil(path: Path, image: np.ndarray) -> None:
-    path.write_bytes(image.transpose(1, 0, 2).tobytes())
-
-
-def _bsq(path: Path, image: np.ndarray) -> None:
-    path.write_bytes(image.tobytes())
-
-
-def _tiff(path: Path, image: np.ndarray) -> None:
-    count, height, width = image.shape
-    profile = {"driver": "GTiff", "count": count, "height": height, "width": width}
-    with (
-        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
-        rasterio.open(path, "w", dtype=image.dtype, **profile) as file,
-    ):
-        file.write(image)
-
-
-def _cia(role: str, day: date) -> str:
-    if role == "fine":
-        return f"CIA/Landsat/{day:%Y_%j}/L71093084_084{day:%Y%m%d}_HRF_modtran_surf_ref_agd66.bil"
-    # The coarse files of CIA are named by local time.
-    return f"CIA/MODIS/{day:%Y_%j}/MOD09GA_A{day + timedelta(days=1):%Y%j}.sur_refl.int"
-
-
-def _lgc(role: str, day: date) -> str:
-    if role == "fine":
-        return f"LGC/Landsat/{day:%Y_%j_%b%d}/{day:%Y%m%d}_TM.int"
-    return f"LGC/MODIS/{day:%Y_%j_%b%d}/MOD09GA_A{day:%Y%j}.sur_refl.int"
-
-
-def _flat(role: str, day: date) -> str:
-    return f"{'L' if role == 'fine' else 'M'}{day:%Y%m%d}_TM.tif"
-
-
-def _by_folder(role: str, day: date) -> str:
-    return f"{day:%Y-%m-%d}/{role}.tif"
-
-
-def write_files(
-    folder: Path,
-    spec: BenchmarkSet,
-    name: Callable[[str, date], str],
-    write: dict[str, Callable[[Path, np.ndarray], None]],
-    image: Callable[[str, date], np.ndarray] = numbers,
-) -> Path:
-    for role in ("fine", "coarse"):
-        for day in spec.days:
-            path = folder / name(role, day)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write[role](path, image(role, day))
-    return folder
-
-
 @pytest.mark.parametrize(
     ("name", "fine", "coarse"),
     [
-        (_cia, _bil, _bsq),
-        (_lgc, _bsq, _bsq),
-        (_lgc, _bil, _bsq),
-        (_flat, _tiff, _tiff),
-        (_by_folder, _tiff, _tiff),
+        (cia_name, bil, bsq),
+        (lgc_name, bsq, bsq),
+        (lgc_name, bil, bsq),
+        (flat_name, tiff, tiff),
+        (by_folder, tiff, tiff),
     ],
     ids=["cia", "lgc by band", "lgc by line", "tiff", "tiff in dated folders"],
 )
@@ -113,7 +68,7 @@ def test_every_distribution_gives_the_same_crop_of_the_same_numbers(
     fine: Callable[[Path, np.ndarray], None],
     coarse: Callable[[Path, np.ndarray], None],
 ) -> None:
-    folder = write_files(tmp_path / "files", TINY, name, {"fine": fine, "coarse": coarse})
+    folder = write_files(tmp_path / "files", TINY, name, {"fine": fine, "coarse": coarse}, numbers)
     made = import_set(TINY, folder, tmp_path / "set")
     assert made == open_set(tmp_path / "set")
     assert (made.bands, made.coarse, made.ratio) == (BANDS, "pixels", 20)
@@ -133,14 +88,14 @@ def test_every_distribution_gives_the_same_crop_of_the_same_numbers(
 
 
 def test_statistics_are_those_of_the_fine_training_images(tmp_path: Path) -> None:
-    folder = write_files(tmp_path / "a", TINY, _flat, {"fine": _tiff, "coarse": _tiff})
+    folder = write_files(tmp_path / "a", TINY, flat_name, {"fine": tiff, "coarse": tiff}, numbers)
     plain = import_set(TINY, folder, tmp_path / "set")
 
     def other(role: str, day: date) -> np.ndarray:
         training = role == "fine" and day.month == 1
         return numbers(role, day) if training else np.zeros((6, *TINY.size), "<i2")
 
-    folder = write_files(tmp_path / "b", TINY, _flat, {"fine": _tiff, "coarse": _tiff}, other)
+    folder = write_files(tmp_path / "b", TINY, flat_name, {"fine": tiff, "coarse": tiff}, other)
     assert import_set(TINY, folder, tmp_path / "other").centre == plain.centre
     crop = np.stack([numbers("fine", d)[:, 20:68:16, 10:42:16] for d in TINY.splits["train"][0]])
     np.testing.assert_allclose(plain.centre, np.median(crop, axis=(0, 2, 3)) / 1e4, atol=1e-6)
@@ -162,7 +117,7 @@ def test_eight_bits_are_reflectance_of_255(tmp_path: Path) -> None:
     )
     ramp = np.arange(6 * 32 * 32, dtype=np.uint8).reshape(6, 32, 32)
     files = write_files(
-        tmp_path / "files", spec, _flat, {"fine": _tiff, "coarse": _tiff}, lambda *_: ramp
+        tmp_path / "files", spec, flat_name, {"fine": tiff, "coarse": tiff}, lambda *_: ramp
     )
     made = import_set(spec, files, tmp_path / "set")
     truth = unpack(mapped(tmp_path / "set", made.scenes[0].files["truth"]))
@@ -170,9 +125,9 @@ def test_eight_bits_are_reflectance_of_255(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_named_by_role_and_date(tmp_path: Path) -> None:
-    folder = write_files(tmp_path / "files", TINY, _cia, {"fine": _bil, "coarse": _bsq})
-    (folder / _cia("coarse", date(2001, 1, 9))).unlink()
-    (folder / _cia("fine", date(2001, 2, 2))).unlink()
+    folder = write_files(tmp_path / "files", TINY, cia_name, {"fine": bil, "coarse": bsq}, numbers)
+    (folder / cia_name("coarse", date(2001, 1, 9))).unlink()
+    (folder / cia_name("fine", date(2001, 2, 2))).unlink()
     with pytest.raises(
         SetError, match="lacks 2 of the 12 images of TINY: fine 2001-02-02, coarse 2001-01-09"
     ):
@@ -183,9 +138,9 @@ def test_what_is_missing_is_named_by_role_and_date(tmp_path: Path) -> None:
 
 
 def test_two_files_of_a_date_are_not_chosen_from_by_chance(tmp_path: Path) -> None:
-    folder = write_files(tmp_path / "files", TINY, _lgc, {"fine": _bsq, "coarse": _bsq})
+    folder = write_files(tmp_path / "files", TINY, lgc_name, {"fine": bsq, "coarse": bsq}, numbers)
     day = date(2001, 1, 9)
-    other = (folder / _lgc("coarse", day)).with_name(f"MCD43A4_{day:%Y%m%d}.int")
+    other = (folder / lgc_name("coarse", day)).with_name(f"MCD43A4_{day:%Y%m%d}.int")
     other.write_bytes(b"another product")
     assert import_set(TINY, folder, tmp_path / "set")  # MOD09GA is the papers'
     other.with_name(f"MOD09GA_A{day:%Y%j}_copy.int").write_bytes(b"")
@@ -194,15 +149,15 @@ def test_two_files_of_a_date_are_not_chosen_from_by_chance(tmp_path: Path) -> No
 
 
 def test_a_file_of_another_size_is_refused_with_both_sizes(tmp_path: Path) -> None:
-    folder = write_files(tmp_path / "raw", TINY, _lgc, {"fine": _bsq, "coarse": _bsq})
-    (folder / _lgc("fine", date(2001, 1, 1))).write_bytes(b"cut off")
+    folder = write_files(tmp_path / "raw", TINY, lgc_name, {"fine": bsq, "coarse": bsq}, numbers)
+    (folder / lgc_name("fine", date(2001, 1, 1))).write_bytes(b"cut off")
     with pytest.raises(SetError, match=f"7 bytes .* has {70 * 60 * 6 * 2}"):
         import_set(TINY, folder, tmp_path / "set")
     tiffs = write_files(
         tmp_path / "tiffs",
         TINY,
-        _flat,
-        {"fine": _tiff, "coarse": _tiff},
+        flat_name,
+        {"fine": tiff, "coarse": tiff},
         lambda role, day: numbers(role, day, (50, 60)),
     )
     with pytest.raises(SetError, match="50 x 60 pixels; the crop of 48 x 32 from row 20"):
@@ -225,7 +180,7 @@ def _sparse(spec: BenchmarkSet, folder: Path, name: Callable[[str, date], str]) 
 
 @pytest.mark.parametrize(
     ("spec", "name", "counts"),
-    [(CIA, _cia, (1287, 117)), (LGC, _lgc, (2527, 361))],
+    [(CIA, cia_name, (1287, 117)), (LGC, lgc_name, (2527, 361))],
     ids=["cia", "lgc"],
 )
 def test_the_papers_patches_come_out_of_files_of_the_right_shape(
@@ -277,6 +232,8 @@ def test_the_command_teaches(tmp_path: Path) -> None:
     assert "--corner '40' must be a row and a column" in told("lgc", "a", "b", "--corner", "40")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("")
-    folder = write_files(tmp_path / "files", TINY, _flat, {"fine": _tiff, "coarse": _tiff})
+    folder = write_files(
+        tmp_path / "files", TINY, flat_name, {"fine": tiff, "coarse": tiff}, numbers
+    )
     with pytest.raises(SceneSetError, match="is no scene set"):
         import_set(TINY, folder, tmp_path / "out")

@@ -107,6 +107,23 @@ def test_the_html_is_well_formed_and_refers_to_nothing_outside(
     assert "@import" not in text
 
 
+def test_the_maps_say_how_they_are_made(written: tuple[Result, Path]) -> None:
+    result, folder = written
+    text = (folder / "report.md").read_text()
+    assert "K-means maps of 5 classes" in text
+    assert "K-means++ of seed 0 on at most 100,000 pixels" in text
+    maps = next(
+        table for table in tables(text) if table[0][1:] == ["OA", "precision", "recall", "F1"]
+    )
+    rows = {row.method: row for row in result.sets[0].groups[0].rows}
+    assert len(maps) == len(rows) + 1
+    for line in maps[1:]:
+        values = rows[line[0].replace("\\", "")].values
+        for cell, name in zip(line[1:], ("accuracy", "precision", "recall", "f1"), strict=True):
+            assert float(cell.strip("*")) == pytest.approx(values[name], abs=6e-5)
+    assert "5 classes of the truth's spectra, seed 0" in text
+
+
 def test_the_csv_has_every_digit(written: tuple[Result, Path]) -> None:
     result, folder = written
     with (folder / "scores.csv").open() as file:
