@@ -26,10 +26,10 @@ def run_evaluate(
     folder = folder or Path("evaluation") / config.name
     with CubeLock(folder), progress(log) as on_progress, executor(workers) as ex:
         result = evaluate(evaluation, folder, ex, on_progress)
-        pinned = _pinned(result)
+        found = pinned(result)
         if config.pinned is not None:
-            lines(log, check_pinned(path, config.pinned, pinned))
-        text = yaml.safe_dump(frozen(config, base, evaluation, pinned), sort_keys=False)
+            lines(log, check_pinned(path, config.pinned, found))
+        text = yaml.safe_dump(frozen(config, base, evaluation, found), sort_keys=False)
         (folder / CONFIG).write_text(text, encoding="utf-8")
         written = write_report(result, folder, ex, on_progress)
     lines(out, summary_lines(result))
@@ -38,7 +38,8 @@ def run_evaluate(
     return not result.errors
 
 
-def _pinned(result: Result) -> Pinned:
+def pinned(result: Result) -> Pinned:
+    """What a report is made of."""
     return Pinned(
         code=software(),
         data={one.name: one.sha for one in result.sets},

@@ -66,7 +66,7 @@ class WorldSource:
     def named_in(self, stage: Mapping[str, Any]) -> bool:
         """Whether it was trained or chosen on worlds of this generator and seed."""
         generator, seed = self.choice.generator, self.choice.seed
-        one = rf"(?<![a-z]){generator}(-|, seed |[^;,]*--seed ){seed}(?!\d)"
+        one = rf"(?<![a-z]){generator}(?![a-z])(-|, seed |[^;,]*--seed ){seed}(?!\d)"
         return re.search(one, str(stage)) is not None
 
     def seen_in(self, stage: Mapping[str, Any]) -> str | None:

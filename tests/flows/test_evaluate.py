@@ -1,5 +1,6 @@
 """``daily30 evaluate``: its file, and a run that is killed."""
 
+import hashlib
 import os
 import re
 import signal
@@ -11,10 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.evaluate import check_pinned
+from flows.evaluate import check_pinned, pinned
 from flows.evaluate_config import SHIPPED, EvaluationError, Pinned, read_evaluation
-from pipeline.evaluate.choices import BASELINES
+from model.card import DEFAULT_CHECKPOINT
+from pipeline.evaluate.choices import BASELINES, Evaluation, MethodChoice, with_naive
+from pipeline.evaluate.contenders import Contender
 from pipeline.evaluate.report import write_report
+from pipeline.evaluate.result import Result
 from pipeline.evaluate.run import evaluate
 from pipeline.executor import executor
 from tests.model.scene_sets import make_set
@@ -120,6 +124,16 @@ def test_a_killed_run_goes_on_and_its_frozen_file_makes_the_same_report(tmp_path
     assert config.pinned.data == {"made-up": result.sets[0].sha}
 
 
+def test_what_is_pinned_are_the_weights_that_took_part() -> None:
+    methods = with_naive((MethodChoice(method="sa-stf", label="ours"),))
+    contenders = tuple(Contender.of(one) for one in methods)
+    asked = Evaluation(name="x", sets=(), methods=methods)
+    found = pinned(Result(evaluation=asked, contenders=contenders, sets=(), errors=()))
+    weights = (DEFAULT_CHECKPOINT / "weights.safetensors").read_bytes()
+    assert found.weights == {"ours": hashlib.sha256(weights).hexdigest()}
+    assert found.data == {}
+
+
 def test_a_frozen_file_is_refused_where_data_or_weights_are_others() -> None:
     was = Pinned(code="1", data={"set": "a"}, weights={"sa-stf": "b"})
     path = Path("config.yaml")
@@ -131,3 +145,7 @@ def test_a_frozen_file_is_refused_where_data_or_weights_are_others() -> None:
     for name, other in (("data", {"set": "x"}), ("weights", {"sa-stf": "x"})):
         with pytest.raises(EvaluationError, match=rf"the {name} of .* take `pinned` out"):
             check_pinned(path, was, was.model_copy(update={name: other}))
+        with pytest.raises(EvaluationError, match=rf"the {name} of .* are not those"):
+            check_pinned(path, was, was.model_copy(update={name: {}}))
+    more = was.model_copy(update={"data": {"set": "a", "another": "c"}})
+    assert check_pinned(path, was, more) == ()

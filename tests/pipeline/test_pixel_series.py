@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.image
 import numpy as np
+import zarr
 
 from pipeline.cube import Status
 from pipeline.images import array_of, open_input
@@ -30,17 +31,22 @@ def test_a_picture_of_a_cube_shows_what_cube_and_inputs_hold(tmp_path: Path) -> 
     region = make_region(tmp_path)
     carry_out(region.plan.tasks)
     write_tables(region.job.cube, {"status": Status.FINAL}, days=region.job.days, tile=0)
+    inputs = region.job.inputs
+    for role in ("fine", "coarse"):  # what lies under clouds is no number to be shown
+        root = zarr.open_group(inputs / f"{role}.zarr", mode="r+")
+        clear, band = (array_of(root, name) for name in ("clear", "nir08"))
+        band[:] = np.where(np.asarray(clear[:]) == 0, 5000, band[:]).astype(np.int16)
     pixels = list(of_cube(region.job.cube))
     assert len(pixels) == len(SHARES)
     cube = read(region, "nir08")["nir08"]
-    inputs = region.job.inputs
-    fine = array_of(open_input(inputs, "fine"), "clear")
+    fine, coarse = (array_of(open_input(inputs, role), "clear") for role in ("fine", "coarse"))
     for one in pixels:
         y, x = (int(part.split()[1]) for part in one.title.split(": ")[1].split(", "))
         np.testing.assert_allclose(one.fused[1], cube[:, y, x], rtol=1e-6)
         np.testing.assert_array_equal(np.isfinite(one.fine[1]), fine[:, y, x] != 0)
         assert one.fine[0][0] == np.datetime64(day(0))
-        assert np.isfinite(one.coarse[1]).any()
+        row, col = y // region.job.grid.ratio, x // region.job.grid.ratio
+        np.testing.assert_array_equal(np.isfinite(one.coarse[1]), coarse[:, row, col] != 0)
     out = draw(pixels, tmp_path / "pictures" / "pixels.png", "anomaly")
     assert out is not None
     assert np.ptp(matplotlib.image.imread(out)[..., :3]) > 0.9

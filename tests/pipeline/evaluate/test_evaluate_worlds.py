@@ -1,8 +1,10 @@
 """A simulated world as scenes: hidden by classes, and answered by the methods on the series."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
+import pytest
 
 from model.fuser import load_fuser
 from pipeline.evaluate.choices import MethodChoice, WorldChoice, with_naive
@@ -42,6 +44,31 @@ def test_a_one_sided_scene_is_made_from_what_its_morning_knew() -> None:
         assert scene.name == f"day {block.days[0]} from {block.day_before}"
         assert block.series is not None
         assert max(block.series.days) < block.days[0]
+
+
+POOL = "python -m model.training.pool"
+
+
+@pytest.mark.parametrize(
+    ("stage", "named"),
+    [
+        ({"data": [{"worlds": {"train, seed 101": 300}}]}, True),
+        ({"validation": [{"worlds": {"other, seed 2": 40, "train, seed 101": 1}}]}, True),
+        ({"data": "500 of train-101 (generator-seed)"}, True),
+        ({"pools": [f"{POOL} train --worlds 500 --seed 101", f"{POOL} other --seed 2"]}, True),
+        ({"data": [{"worlds": {"train, seed 1": 300, "train, seed 1010": 1}}]}, False),
+        ({"data": [{"worlds": {"other, seed 101": 300}}]}, False),
+        ({"data": "500 of other-101 and strain-101"}, False),
+        ({"pools": [f"{POOL} train --worlds 500 --seed 1", f"{POOL} other --seed 101"]}, False),
+        ({}, False),
+    ],
+)
+def test_weights_that_saw_worlds_of_the_same_generator_and_seed_are_refused(
+    stage: dict[str, Any], named: bool
+) -> None:
+    source = WorldSource(WorldChoice(generator="train", seed=101))
+    assert source.named_in(stage) == named
+    assert source.seen_in(stage) == "it was trained or chosen on world-train-101"
 
 
 def test_the_methods_on_the_series_are_in_every_table() -> None:
