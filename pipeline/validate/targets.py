@@ -129,6 +129,8 @@ def _of_day(
     job, survey = region.job, region.survey
     seen = survey.fine_clear[survey.fine_days.index(day)] >= job.rules.min_clear
     tiles = [tile for tile in job.grid.tiles if seen[tile.index]]
+    if not tiles:
+        return
     if extent == "sample":
         tiles.sort(key=lambda tile: _lot(day, tile.index))
     hidden = region.hidden(day, hide) | beside
@@ -168,7 +170,10 @@ def _choices(
     recipe = Recipe(
         job=alone, bands=region.bands, halo=region.halo, sha="", series=True, centre=(), spread=()
     )
-    for view in views(recipe, region.survey_of(day, hide, hidden), tiles):
+    survey = region.survey_of(day, hide, hidden)
+    if not survey.coarse_prints:
+        return  # a morning before the first coarse image
+    for view in views(recipe, survey, tiles):
         for choice in view.choices():
             if choice.gap is None:
                 yield view, choice

@@ -226,6 +226,8 @@ def test_a_day_that_only_later_coarse_images_show_is_no_one_sided_target(
 
     assert day(16) in asked_about(job)
     assert day(16) not in asked_about(clouded)
+    late = cut_off(job, tmp_path / "late", [day(number) for number in range(20)])
+    assert min(asked_about(late)) > day(20)
     monkeypatch.setattr(Survey, "until", lambda self, *_: self)
     assert day(16) in asked_about(clouded)
 
