@@ -37,18 +37,26 @@ def method_code(method: str) -> str:
 
 
 _SCENES = {
-    "RealSet": ("real_sets.py",),
-    "SceneFolder": ("real_sets.py", "evaluate/scene_folder.py"),
-    "WorldChoice": ("evaluate/worlds.py",),
-    "SeasonChoice": ("evaluate/worlds.py", "evaluate/season.py"),
-    "RegionChoice": ("evaluate/region.py", "references.py", "corrections.py"),
+    "RealSet": ("pipeline/real_sets.py",),
+    "SceneFolder": ("pipeline/real_sets.py", "pipeline/evaluate/scene_folder.py"),
+    "WorldChoice": ("pipeline/evaluate/worlds.py",),
+    "SeasonChoice": ("pipeline/evaluate/worlds.py", "pipeline/evaluate/season.py"),
+    "RegionChoice": (
+        "pipeline/evaluate/region.py",
+        "pipeline/references.py",
+        "pipeline/corrections.py",
+        "pipeline/images.py",
+        "model/coarse_fill.py",
+        "model/coarse_calm.py",
+    ),
 }
+"""Of a world what simulates it is in its ``sha``."""
 
 
 @lru_cache(maxsize=8)
 def scene_code(kind: str) -> str:
     """Of the code that makes scenes of a kind of choice."""
-    return _sha(_PIPELINE / name for name in _SCENES[kind])
+    return _sha(_ROOT / name for name in _SCENES[kind])
 
 
 @lru_cache(maxsize=1)

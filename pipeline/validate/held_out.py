@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Self
 
 import numpy as np
 
@@ -30,6 +31,12 @@ class HeldOut:
     target: Target
     blind: Blind
     methods: tuple[Asked, ...]
+
+    @classmethod
+    def of(cls, region: Region, target: Target, methods: Sequence[Asked]) -> Self:
+        """With what is known of the region while the target's dates are hidden."""
+        blind = region.without(target.hidden)
+        return cls(job=region.job, target=target, blind=blind, methods=tuple(methods))
 
     def __str__(self) -> str:
         return str(self.target)
@@ -91,8 +98,7 @@ def _answer(
         )
         if missing:
             under_way |= {one.answer_to(target) for one in missing}
-            blind = region.without(target.hidden)
-            tasks.append(HeldOut(job=region.job, target=target, blind=blind, methods=missing))
+            tasks.append(HeldOut.of(region, target, missing))
     errors: list[str] = []
     work = partial(compare, device=ex.device)
     for done, outcome in enumerate(ex.map(work, tasks, gpu=True), 1):

@@ -82,13 +82,7 @@ def prediction(job: Job, target: Target) -> list[np.ndarray]:
         for one in targets(region, hide=[target.hide], extent="all")
         if (one.day, one.tile) == (target.day, target.tile)
     ]
-    task = HeldOut(
-        job=job,
-        target=found,
-        blind=region.without(found.hidden),
-        methods=asked(job, METHODS),
-    )
-    _, images = blind_images(task, "cpu")
+    _, images = blind_images(HeldOut.of(region, found, asked(job, METHODS)), "cpu")
     return [image.reflectance for image in images]
 
 
