@@ -187,6 +187,7 @@ MCD43A4 = CollectionSpec(
     ids=("MCD43A4.",),
     role="coarse",
     nbar=True,
+    days_ahead=8,  # its own day is the ninth of the 16 that are inverted (MCD43 user guide)
     resolution_m=PIXEL_M,
     bands={
         name: Band(

@@ -31,6 +31,7 @@ def _composite(short: str, theirs: str, names: tuple[str, ...]) -> CollectionSpe
         aliases=(theirs, f"{short}_061", f"{short}.v061"),
         ids=(f"{short}.",),
         role="coarse",
+        days_ahead=7,  # of its eight days the first is its own
         resolution_m=PIXEL_M / 2 if fine else PIXEL_M,
         bands={band: reflectance(f"sur_refl_b{NUMBERS[band]:02d}") for band in names},
         qa={

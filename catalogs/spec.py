@@ -100,6 +100,9 @@ class CollectionSpec:
     nbar: bool = False
     """Whether reflectance is adjusted to a nadir view: such images do not mix with others."""
 
+    days_ahead: int = 0
+    """Days after its own that an image is made from too: until then nobody has it."""
+
     resolution_m: float
     bands: Mapping[str, Band]
     """Reflectance by common name."""

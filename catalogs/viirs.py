@@ -110,6 +110,7 @@ def _nbar(short: str, resolution_m: float, channels: Mapping[str, str]) -> Colle
         role="coarse",
         container="hdf5",
         nbar=True,
+        days_ahead=8,  # as MCD43A4, whose heritage it is
         resolution_m=resolution_m,
         bands={
             name: Band(

@@ -17,7 +17,7 @@ from pipeline.evaluate.choices import RegionChoice, group_of
 from pipeline.evaluate.store import fingerprint
 from pipeline.real_sets import Scene
 from pipeline.references import read_block
-from pipeline.validate.hide import Region, class_name, in_order
+from pipeline.validate.hide import ONE_SIDED, Region, ahead_note, class_name, in_order
 from pipeline.validate.seen import shares_ground
 from pipeline.validate.targets import Target, targets
 
@@ -83,6 +83,7 @@ class RegionSource:
             truth=truth,
             bands=self.bands,
             pixel_m=(abs(step.x) * abs(step.y)) ** 0.5,
+            note=ahead_note(self.region.days_ahead) if target.hide == ONE_SIDED else "",
         )
 
     def named_in(self, stage: Mapping[str, Any]) -> bool:

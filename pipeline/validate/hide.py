@@ -56,6 +56,17 @@ def class_name(hide: Hide) -> str:
     return f"{hide} days around hidden" if hide else "own date hidden"
 
 
+def ahead_note(days: int) -> str:
+    """What is to be said of one-sided dates where coarse images are made from ``days`` after their
+    own too; "" where they are not."""
+    if not days:
+        return ""
+    return (
+        f"one-sided dates are told as they were known {days} days after their morning: so far "
+        "ahead look the coarse images, which nobody has earlier"
+    )
+
+
 class LeakError(RuntimeError):
     """A hidden date was about to be used."""
 
@@ -80,7 +91,9 @@ class Region:
         self.job = job
         self.halo = job.method.card().halo if halo is None else halo
         self.survey = Survey.of(job.inputs, job.grid, coarse_fill_days=job.coarse_fill_days)
-        self.bands = open_inputs(job.inputs).bands
+        inputs = open_inputs(job.inputs)
+        self.bands = inputs.bands
+        self.days_ahead = max(spec.days_ahead for spec in inputs.coarse.specs.values())
         self.counts = DayCounts(job.inputs, self.bands)
 
     def hidden(self, day: date, hide: Hide) -> frozenset[date]:

@@ -64,6 +64,8 @@ def _blocks(found: Validation, picture: Path | None, pixels: Path | None) -> Ite
         yield Picture(path=Path(picture.name), caption="Scores by the days that were hidden")
     yield Heading(text="Scores", level=2)
     yield from tables(found)
+    for note in found.notes:
+        yield Paragraph(text=note)
     if found.choice:
         yield Heading(text="What auto picked, by other dates than those above", level=2)
         yield Bullets(texts=found.choice)

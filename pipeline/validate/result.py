@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.recipe import write_json
-from pipeline.validate.hide import class_name
+from pipeline.validate.hide import ONE_SIDED, ahead_note, class_name
 from pipeline.validate.table import FLOOR, Row
 
 FILE = "validation.json"
@@ -35,6 +35,10 @@ class Validation:
     """Day of the newest fine image that was known."""
 
     software: str
+
+    days_ahead: int = 0
+    """Days after its own that a coarse image is made from."""
+
     errors: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,6 +50,7 @@ class Validation:
             "choice": list(self.choice),
             "until": self.until,
             "software": self.software,
+            "days_ahead": self.days_ahead,
         }
 
     @classmethod
@@ -81,8 +86,14 @@ class Validation:
                 + (f"{row.gain.low:+.4f} to {row.gain.high:+.4f} |" if row.gain else "|")
                 for row in self.rows
             ),
-            *(f"\n{line}" for line in self.choice),
+            *(f"\n{line}" for line in (*self.notes, *self.choice)),
         ]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the rows."""
+        asked = any(row.hide_days == ONE_SIDED for row in self.rows)
+        return (ahead_note(self.days_ahead),) if asked and self.days_ahead else ()
 
     def lines(self) -> list[str]:
         """For people: the methods of each class by their RMSE, the region's own with its gain."""
@@ -97,7 +108,7 @@ class Validation:
                 + ", ".join(f"{row.method} {row.rmse:.4f}" for row in of_class)
                 + "".join(map(_gain, (row for row in of_class if row.method == self.method)))
             )
-        return [*told, *self.choice]
+        return [*told, *self.notes, *self.choice]
 
 
 def forget(inputs: Path) -> None:

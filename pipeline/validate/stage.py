@@ -65,6 +65,7 @@ def validate(
         choice=() if chosen is None else tuple(chosen.lines),
         until=max(region.survey.fine_days).isoformat(),
         software=software(),
+        days_ahead=region.days_ahead,
         errors=tuple(errors),
     )
 

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import zarr
 
+from catalogs.modis import MCD43A4, MOD09GA
+from catalogs.modis_8day import MOD09A1
+from catalogs.viirs import VNP09GA, VNP43IA4
 from pipeline.chosen import ONE_SIDED as ONE_SIDED_CLASS
 from pipeline.chosen import chosen_path, read_chosen
 from pipeline.cube import METHOD_CODES
+from pipeline.executor import executor
 from pipeline.explain import explain_day
 from pipeline.images import array_of
 from pipeline.job import AUTO, Job, Method, PairRules
@@ -21,6 +25,7 @@ from pipeline.store import read_attrs, read_tables
 from pipeline.validate.asked import asked
 from pipeline.validate.hide import ONE_SIDED, Region, read_hide
 from pipeline.validate.result import ATTRIBUTE, Validation
+from pipeline.validate.stage import validate
 from pipeline.validate.targets import targets
 from tests.season import make_season
 from tests.synthetic import day
@@ -136,6 +141,33 @@ def test_a_region_that_leaves_such_days_out_is_not_asked_about_them(done: Job) -
     rules = replace(done.rules, single_pair="ignore")
     region = Region(replace(done, rules=rules))
     assert not targets(region, hide=[ONE_SIDED], extent="all")
+
+
+def test_a_product_that_looks_ahead_is_told_with_the_scores(done: Job, tmp_path: Path) -> None:
+    known = Validation.read(done.inputs)
+    assert known is not None
+    assert not known.notes
+    job = copied(done, tmp_path / "ahead")
+    path = job.inputs / "items.json"
+    items = json.loads(path.read_text())
+    for spec in items["coarse"]["specs"]:
+        spec["days_ahead"] = 8
+    path.write_text(json.dumps(items))
+    with executor(scheduler="synchronous") as ex:
+        found = validate(job, ex, methods=["linear"], hide=[ONE_SIDED], extent="sample")
+        plain = validate(job, ex, methods=["linear"], hide=[0], extent="sample")
+    assert found.days_ahead == 8
+    (note,) = found.notes
+    assert "as they were known 8 days after their morning" in note
+    assert note in found.lines()
+    assert any(note in line for line in found.markdown())
+    assert not plain.notes
+    assert Validation.from_dict(json.loads(json.dumps(found.to_dict()))).notes == found.notes
+
+
+def test_products_that_are_made_of_several_days_say_how_far_they_look_ahead() -> None:
+    ahead = {spec.name: spec.days_ahead for spec in (MCD43A4, VNP43IA4, MOD09A1, MOD09GA, VNP09GA)}
+    assert list(ahead.values()) == [8, 8, 7, 0, 0]
 
 
 def test_a_class_that_is_none_is_refused_with_the_cure() -> None:
