@@ -322,7 +322,7 @@ def test_weights_are_not_scored_on_a_target_of_which_they_saw_a_hidden_date(
 
 
 def test_a_run_scores_weights_on_no_target_of_which_their_card_names_a_hidden_date(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     season = make_season(tmp_path / "files", days=17, every=4, clear=(1, 1), rows=3, cols=4)
     folder = write_checkpoint(tmp_path / "weights", trained=True, bands=season.bands)
@@ -355,3 +355,5 @@ def test_a_run_scores_weights_on_no_target_of_which_their_card_names_a_hidden_da
 
     assert scored([day(0)]) == ({day(4), day(8)}, IN_SITE)
     assert scored([day(0), day(8)]) == ({day(4)}, IN_SITE)
+    monkeypatch.setattr(held_out, "fair", lambda target, methods, knows: tuple(methods))
+    assert scored([day(0), day(8)]) == ({day(4), day(8)}, IN_SITE), "the leak is planted"
