@@ -25,10 +25,13 @@ class Order:
     batch: int
     steps: int
     """In an epoch."""
+    alike: int = 1
+    """Examples that stay together, in a run that starts at a multiple of it."""
 
     def of(self, epoch: int) -> list[list[int]]:
         """Indices of the batches of an epoch, over all processes."""
-        shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.examples)
+        runs = np.random.default_rng([self.seed, epoch]).permutation(self.examples // self.alike)
+        shuffled = (runs[:, None] * self.alike + np.arange(self.alike)).ravel()
         used = shuffled[: self.steps * self.batch].reshape(self.steps, self.batch)
         batches: list[list[int]] = used.tolist()
         return batches

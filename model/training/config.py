@@ -217,6 +217,10 @@ class TrainConfig:
     patch_px: int = 256
     batch: int = 4
     """Examples of a step, over all processes."""
+    alike: int = 1
+    """Examples in a row of a batch that share their ratio of resolutions, where the data can choose
+    it (simulated worlds).  The frame ``guided`` works out its guess for each ratio of a batch on
+    its own, and on a GPU each costs as much as the network."""
     epochs: int = 200
     examples_per_epoch: int | None = None
     """None: as many as the sources hold; simulated worlds are endless and need a number."""
@@ -249,6 +253,7 @@ class TrainConfig:
         _at_least(
             1,
             batch=self.batch,
+            alike=self.alike,
             epochs=self.epochs,
             log_every=self.log_every,
             save_every=self.save_every,
@@ -267,6 +272,14 @@ class TrainConfig:
             raise ValueError(
                 f"has sampling.clamp, which the frame {self.frame!r} has no use for: its values go "
                 f"beyond -1..1; use false, or one of {', '.join(CLAMPED_FRAMES)}"
+            )
+        if self.batch % self.alike:
+            raise ValueError(
+                f"needs a batch that is a multiple of alike={self.alike}, got {self.batch}"
+            )
+        if self.alike > 1 and (len(self.data) > 1 or not endless):
+            raise ValueError(
+                f"has alike={self.alike}, which only one folder of simulated worlds can keep; use 1"
             )
         _share(rollout=self.rollout)
         _multiple_of_16(self.patch_px)

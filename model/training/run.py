@@ -132,7 +132,7 @@ class Run:
             command=command,
             about=about,
             bands=tuple(data.bands),
-            order=Order(config.seed, len(data), config.batch, used // config.batch),
+            order=Order(config.seed, len(data), config.batch, used // config.batch, config.alike),
             schedule=schedule_of(
                 config.schedule.name, config.schedule.levels, config.schedule.sum_scale
             ),

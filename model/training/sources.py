@@ -25,6 +25,7 @@ def training_source(config: TrainConfig) -> Source:
             # Endless worlds have as many as are asked for; with others Mixed draws what it needs.
             examples=config.examples_per_epoch or 0,
             frame=config.frame,
+            alike=config.alike,
         )
         for one in config.data
     ]
@@ -73,7 +74,14 @@ def _scenes(one: DataConfig) -> dict[str, Any]:
 
 
 def _source_of(
-    one: DataConfig, *, seed: int, patch: int, augment: Augment, examples: int, frame: str
+    one: DataConfig,
+    *,
+    seed: int,
+    patch: int,
+    augment: Augment,
+    examples: int,
+    frame: str,
+    alike: int = 1,
 ) -> Source:
     if one.worlds is not None:
         return WorldSource(
@@ -84,6 +92,7 @@ def _source_of(
             augment=augment,
             worlds=one.count,
             upsample=upsampling_of(frame),
+            alike=alike,
         )
     return PatchSource(
         one.folder,

@@ -84,6 +84,9 @@ class WorldSource:
     sets come in several), and keeps the more surprising of two drawn places in a share
     ``eventful``: floods and harvests between the references are rare, and without this a network
     learns to distrust what they show.
+
+    ``alike``: so many examples in a row, from a multiple of it on, come from worlds of one ratio;
+    each ratio as often as worlds have it.
     """
 
     bands = BANDS
@@ -99,6 +102,7 @@ class WorldSource:
         eventful: float = 0.7,
         worlds: int | None = None,
         upsample: str = "smooth",
+        alike: int = 1,
     ) -> None:
         if examples < 1:
             raise ValueError(
@@ -109,6 +113,8 @@ class WorldSource:
         self.seed, self.patch, self.augment = seed, patch, augment
         self.eventful = eventful if augment == "eight" else 0.0
         self.upsample = upsample
+        self.alike = alike
+        self._ratios = self._read_ratios() if alike > 1 else {}
         self._examples = examples
 
     def __len__(self) -> int:
@@ -118,13 +124,27 @@ class WorldSource:
         """Example ``index`` of ``epoch``.  Raises ValueError where the patch is larger than the
         world."""
         rng = np.random.default_rng([self.seed, epoch, index])
-        world = _open(self.folders[rng.integers(len(self.folders))])
+        world = self._draw_world(epoch, index, rng)
         layout = draw_layout(rng, self.augment)
         places = [self._draw_place(world, rng) for _ in range(1 + (rng.random() < self.eventful))]
         place = max(places, key=lambda one: _surprise(world, one)) if places[1:] else places[0]
         return _Reading(world, place, layout, self.patch, rng).example(
             varied=self.augment == "eight", upsample=self.upsample
         )
+
+    def _draw_world(self, epoch: int, index: int, rng: np.random.Generator) -> _World:
+        folders = self.folders
+        if self.alike > 1:  # the ratio of any world, then another world of the same for each
+            of_run = np.random.default_rng([self.seed, epoch, index // self.alike, 1])
+            first = folders[of_run.integers(len(folders))]
+            folders = self._ratios[_open(first).card.ratio]
+        return _open(folders[rng.integers(len(folders))])
+
+    def _read_ratios(self) -> dict[int, tuple[Path, ...]]:
+        by_ratio: dict[int, list[Path]] = {}
+        for folder in self.folders:
+            by_ratio.setdefault(WorldCard.read(folder).ratio, []).append(folder)
+        return {ratio: tuple(folders) for ratio, folders in by_ratio.items()}
 
     def _draw_place(self, world: _World, rng: np.random.Generator) -> _Place:
         before, target, after = _draw_days(np.array(world.card.days), rng)

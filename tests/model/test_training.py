@@ -278,6 +278,15 @@ def test_processes_share_each_batch_and_workers_make_the_same(workers: int) -> N
     assert not whole[0].truth.equal(whole[1].truth)
 
 
+def test_examples_that_are_alike_stay_together_in_every_order() -> None:
+    together = [at for batch in Order(3, 25, 8, 3, alike=4).of(2) for at in batch]
+    runs = np.array(together).reshape(-1, 4)
+    assert len(set(together)) == 24
+    assert (runs[:, 0] % 4 == 0).all()
+    assert (np.diff(runs) == 1).all()
+    assert Order(3, 25, 8, 3, alike=4).of(1) != Order(3, 25, 8, 3, alike=4).of(2)
+
+
 def test_the_naive_images_are_those_of_the_naive_methods() -> None:
     example = make_example(px=16)
     flat = {

@@ -1,4 +1,5 @@
 from dataclasses import fields, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,16 @@ def test_an_example_is_a_pure_function_of_its_arguments(worlds: Path) -> None:
     backwards = [two.example(*place) for place in reversed(at)][::-1]
     assert all(same(a, b) for a, b in zip(ahead, backwards, strict=True))
     assert not any(same(ahead[0], other) for other in ahead[1:])
+
+
+def test_examples_in_a_row_can_be_of_one_ratio(tmp_path: Path) -> None:
+    for ratio, copy in product((8, 16), range(2)):
+        made = write_plain(tmp_path / "made", ratio=ratio) / "plain"
+        made.rename(tmp_path / f"{ratio}-{copy}")
+    source = WorldSource(tmp_path, seed=1, examples=400, patch=32, alike=4)
+    ratios = np.array([source.example(0, at).ratio for at in range(400)]).reshape(-1, 4)
+    assert (ratios == ratios[:, :1]).all()
+    assert 0.3 < (ratios[:, 0] == 16).mean() < 0.7  # as often as worlds have it
 
 
 def test_examples_are_finite_whole_and_within_range(worlds: Path) -> None:
