@@ -27,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import fastest, print_machine, random_block
 from model.card import NETWORKS, PRECISIONS
+from model.compiled import compiled
 from model.diffusion import Levels
 from model.network_fuser import NetworkFuser
 from model.networks import network_of
@@ -91,6 +92,7 @@ class Runner:
         one = torch.ones(way.batch, device=way.device, dtype=way.dtype)
         self.levels = Levels(12.5 * one, 40 * one, 39 * one)
         self.conditions = torch.rand(way.batch, 3, device=way.device, dtype=way.dtype)
+        self.take = self.network.denoise
         self.references = self.refs()
         self.features = self.day(self.references)
 
@@ -101,7 +103,7 @@ class Runner:
         return self.network.encode(self.known[4], references)
 
     def step(self, features: Any) -> Tensor:
-        return self.network.denoise(self.x, features, self.levels, self.conditions)
+        return self.take(self.x, features, self.levels, self.conditions)
 
     def times(self, repeats: int) -> Times:
         take = partial(fastest, repeats=repeats, device=self.way.device)
@@ -188,7 +190,8 @@ def ways(args: argparse.Namespace) -> None:
     first = next(iter(measured))
     direct(Runner(shape, args.window, first), args.direct)
     if args.device == "cuda":
-        compiled(shape, args.window, list(measured)[-1], args.repeats)
+        last = list(measured)[-1]
+        joined(shape, args.window, last, args.repeats, rates[last.dtype])
 
 
 def shape_of(method: str, width: int) -> NetworkShape:
@@ -229,13 +232,18 @@ def direct(runner: Runner, steps: int) -> None:
     print(f"  encoded once, not in each of {steps} steps, timed as a whole   {again / cached:.2f}")
 
 
-def compiled(shape: NetworkShape, window: int, way: Way, repeats: int) -> None:
-    """A step through torch.compile with CUDA graphs.  Not yet run: no GPU was at hand."""
-    runner = Runner(shape, window, way)
+def joined(shape: NetworkShape, window: int, way: Way, repeats: int, rate: float) -> None:
+    """A step through torch.compile, as many steps on a GPU take it (model.compiled)."""
+    runner = Runner(shape, window, replace(way, channels_last=True))
+    operations, exact = runner.operations(), runner.step(runner.features)
     plain = runner.times(repeats).step
-    step = torch.compile(runner.network.denoise, mode="reduce-overhead")
-    setattr(runner.network, "denoise", step)  # noqa: B010
-    print(f"  torch.compile with CUDA graphs than {way}  {plain / runner.times(repeats).step:.2f}")
+    runner.take = compiled(runner.network)
+    apart = (runner.step(runner.features) - exact).abs().max() / exact.abs().max()
+    step = runner.times(repeats).step
+    print(
+        f"  torch.compile          than  {way}  {plain / step:.2f}: {1e3 * step:.2f} ms a step, "
+        f"{operations / step / rate:.0%} of the matrix rate; differs by {apart:.1%} of the largest"
+    )
 
 
 def tile(device: str, halo: int | None, repeats: int) -> None:

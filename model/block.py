@@ -238,6 +238,8 @@ class Block:
 
     def in_bands(self, bands: Sequence[str]) -> Self:
         """The same block with ``bands``, by name: 0 in those it does not hold, spread 1."""
+        if tuple(bands) == tuple(self.bands):
+            return self
         at = [list(bands).index(band) for band in self.bands]
 
         def placed(values: Array, axis: int, fill: float = 0.0) -> Array:

@@ -1,5 +1,6 @@
 """A network behind the model's door: a block of reflectance in, a block of reflectance out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 from model import checkpoint as checkpoints
 from model.block import Array, Block, Bool, Fused
 from model.card import PRECISIONS, calibration_of, describe, locate, method_of, read_card
+from model.compiled import layout_of, step_of
 from model.conditions import condition_vector
 from model.diffusion import Noise
 from model.frame import Frame, Images, View, frame_of
@@ -31,6 +33,9 @@ WINDOWS_AT_ONCE = {"cpu": 2, "cuda": 64}
 """Windows of a block in one batch.  On a CPU torch convolves single small images in a slow way,
 and many fall out of its cache.  Days are never batched: a resumed task may hold fewer of them, and
 a batch of another size rounds otherwise."""
+
+NOISE_THREADS = {"cpu": 1, "cuda": 4}
+"""A GPU fuses faster than one core draws its noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,10 @@ class NetworkFuser:
     """What turns a pixel's features, and the samples' deviation if there are several, to sigma."""
     device: torch.device
     windows_at_once: int
+    step: Callable[..., Tensor]
+    """``network.denoise``, compiled or not (model.compiled)."""
+    layout: torch.memory_format
+    """Of windows and weights in memory."""
 
     @classmethod
     def load(
@@ -81,7 +90,11 @@ class NetworkFuser:
         if where.type == "cpu":
             torch.set_num_threads(CPU_THREADS)
         sampling = full["sampling"]
-        network.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        sampler = Sampler.of_card(sampling, steps=steps)
+        network.to(where)
+        step = step_of(network, sampler.steps)
+        layout = layout_of(where, compiled=step != network.denoise)
+        network.to(memory_format=layout)  # type: ignore[call-overload]
         return cls(
             name=card.name,
             bands=tuple(full["bands"]),
@@ -91,7 +104,7 @@ class NetworkFuser:
             network=network,
             frame=frame_of(full["frame"], contrast=network.config.contrast),
             upsample=upsampling_of(full["frame"]),
-            sampler=Sampler.of_card(sampling, steps=steps),
+            sampler=sampler,
             window=sampling["window_px"],
             overlap=sampling["overlap_px"],
             precision=sampling.get("precision", PRECISIONS[0]),
@@ -100,6 +113,8 @@ class NetworkFuser:
             calibration=calibration_of(locate(checkpoint), full, samples),
             device=where,
             windows_at_once=WINDOWS_AT_ONCE[where.type],
+            step=step,
+            layout=layout,
         )
 
     @torch.inference_mode()
@@ -111,7 +126,6 @@ class NetworkFuser:
         the network's.
         """
         asked, answered, unknown = block, self._slots_of(block), ~block.known()
-        fine = fill_nearest(asked.fine_before), fill_nearest(asked.fine_after)
         if block.core is not None:  # no window shows what lies far beyond it
             beyond = np.ones(unknown.shape[1:], np.bool_)
             beyond[block.core] = False
@@ -139,6 +153,9 @@ class NetworkFuser:
         guide: Guide | None = None
         fused = np.empty(asked.shape, np.float32)
         sigma = np.empty_like(fused) if self.samples > 1 or self.calibration else None
+        fine = None
+        if sigma is not None:  # the same on all days
+            fine = fill_nearest(asked.fine_before), fill_nearest(asked.fine_after)
         for index, day in enumerate(block.days):
             coarse = self._to_device(self._up(block.coarse[index], block.ratio))
             view = self._view(images._replace(coarse=coarse), block, index, present, guide)
@@ -146,19 +163,21 @@ class NetworkFuser:
             if not references:  # what the network sees of them is the same on all days
                 with self._precision():
                     references = [
-                        self.network.encode_references(*(cut(one, group) for one in view.known[:4]))
+                        self.network.encode_references(
+                            *(cut(one, group, self.layout) for one in view.known[:4])
+                        )
                         for group in groups
                     ]
             with self._precision():
                 features = [
-                    self.network.encode(cut(view.known.coarse, group), known)
+                    self.network.encode(cut(view.known.coarse, group, self.layout), known)
                     for group, known in zip(groups, references, strict=True)
                 ]
             conditions = self._conditions(block, day, present)
             denoise = partial(self._denoise, features, conditions)
             images_of_day = []
             for noise in noises:
-                image = self.sampler.image(merged(denoise, groups), view, noise)
+                image = self.sampler.image(merged(denoise, groups, self.layout), view, noise)
                 inside = image[0, answered, : block.shape[2], : block.shape[3]]
                 images_of_day.append(inside.cpu().numpy())
             fused[index] = images_of_day[0]
@@ -174,7 +193,7 @@ class NetworkFuser:
         block: Block,
         index: int,
         samples: Array,
-        fine: tuple[Array, Array],
+        fine: tuple[Array, Array] | None,
         at: tuple[slice, slice],
     ) -> Array:
         """(band, y, x) of a day and the part ``at`` of the block, from the day's samples
@@ -204,9 +223,10 @@ class NetworkFuser:
     def _view(
         self, images: Images, block: Block, index: int, present: Bool, guide: Guide | None
     ) -> View:
-        weight, centre, spread = (
-            torch.as_tensor(values, dtype=torch.float32, device=self.device)[None]
-            for values in (block.weight(block.days[index]), block.centre, block.spread)
+        weight = torch.tensor([block.weight(block.days[index])], device=self.device)
+        centre, spread = (
+            torch.from_numpy(np.ascontiguousarray(values, np.float32))[None].to(self.device)
+            for values in (block.centre, block.spread)
         )
         filled = None
         if self.network.config.filled:
@@ -226,12 +246,15 @@ class NetworkFuser:
             conditions = conditions.expand(len(x), -1)
         with self._precision():
             levels = self.sampler.schedule.levels(t, x)
-            return self.network.denoise(x, features[group], levels, conditions).float()
+            return self.step(x, features[group], levels, conditions).float()
 
     def _noise(self, block: Block, number: int) -> Noise:
         """Of a sample: where it starts is drawn once for all days, the rest as it is asked for."""
         shape = block.fine_before.shape
-        field = partial(noise_field, self.seed, block.origin, *shape, sample=number)
+        threads = NOISE_THREADS[self.device.type]
+        field = partial(
+            noise_field, self.seed, block.origin, *shape, sample=number, threads=threads
+        )
         start = field()
         return lambda step: self._to_device(field(step=step) if step else start)
 

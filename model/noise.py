@@ -4,6 +4,8 @@ Not on tile, worker, order or date: overlapping blocks share it, and consecutive
 flicker.  Counter-based (Philox), one stream a square of the absolute lattice.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from model.block import Array
@@ -21,6 +23,7 @@ def noise_field(
     *,
     sample: int = 0,
     step: int = 0,
+    threads: int = 1,
 ) -> Array:
     """Standard normal noise (band, y, x) at fine pixel ``origin`` (row, col) of the lattice.
 
@@ -29,13 +32,17 @@ def noise_field(
     """
     first = [at // SQUARE for at in origin]
     last = [(at + size - 1) // SQUARE for at, size in zip(origin, (y, x), strict=True)]
-    rows = [
-        np.concatenate(
-            [_square(seed, row, col, bands, sample, step) for col in range(first[1], last[1] + 1)],
-            2,
-        )
-        for row in range(first[0], last[0] + 1)
-    ]
+
+    def row_of_squares(row: int) -> Array:
+        cols = range(first[1], last[1] + 1)
+        return np.concatenate([_square(seed, row, col, bands, sample, step) for col in cols], 2)
+
+    every = range(first[0], last[0] + 1)
+    if threads == 1:
+        rows = [row_of_squares(row) for row in every]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            rows = list(pool.map(row_of_squares, every))
     top, left = origin[0] - first[0] * SQUARE, origin[1] - first[1] * SQUARE
     return np.concatenate(rows, 1)[:, top : top + y, left : left + x]
 

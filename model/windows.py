@@ -78,17 +78,21 @@ def _along(
     return [(span, weight / total[span]) for span, weight in spans]
 
 
-def cut(image: Tensor, windows: Sequence[Window]) -> Tensor:
+def cut(
+    image: Tensor, windows: Sequence[Window], layout: torch.memory_format = torch.channels_last
+) -> Tensor:
     """The windows of a block's image (1, channel, y, x) as a batch (window, channel, y, x).
 
-    Channels lie last in memory, as convolutions like it; all that a network makes of them follows.
+    It lies in memory in ``layout``; all that a network makes of it follows.
     """
     batch = torch.cat([image[..., window.y, window.x] for window in windows])
-    return batch.contiguous(memory_format=torch.channels_last)
+    return batch.contiguous(memory_format=layout)
 
 
 def merged(
-    denoise: Callable[[Tensor, int, int], Tensor], groups: Sequence[Sequence[Window]]
+    denoise: Callable[[Tensor, int, int], Tensor],
+    groups: Sequence[Sequence[Window]],
+    layout: torch.memory_format = torch.channels_last,
 ) -> Callable[[Tensor, int], Tensor]:
     """Turn a denoiser of windows into one of the block, (1, band, y, x).
 
@@ -98,7 +102,7 @@ def merged(
     def denoise_block(x: Tensor, t: int) -> Tensor:
         answer = torch.zeros_like(x)
         for index, group in enumerate(groups):
-            images = denoise(cut(x, group), t, index)
+            images = denoise(cut(x, group, layout), t, index)
             for window, image in zip(group, images, strict=True):
                 answer[..., window.y, window.x] += window.weight.to(x.device) * image
         return answer

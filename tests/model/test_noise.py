@@ -36,3 +36,8 @@ def test_the_first_sample_is_the_noise_of_cubes_made_before_there_were_others() 
     first = np.random.Generator(np.random.Philox(key=(5 << 64) | (1 << 32) | 2))
     wanted = first.standard_normal((2, 64, 64), dtype=np.float32)
     np.testing.assert_array_equal(noise_field(5, (64, 128), 2, 64, 64), wanted)
+
+
+def test_threads_draw_the_same_noise() -> None:
+    one, four = (noise_field(3, (-70, 5), 2, 200, 150, threads=threads) for threads in (1, 4))
+    np.testing.assert_array_equal(one, four)
