@@ -14,6 +14,7 @@ import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster, as_completed
 
 from pipeline.fuse import error_text
+from pipeline.memory import MALLOC
 
 Device = Literal["auto", "cpu", "cuda"]
 Task = TypeVar("Task")
@@ -24,14 +25,6 @@ _AHEAD = 3
 
 _SACRIFICED = 2
 """Workers that may die over a task before another death makes it an error."""
-
-_MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**30)}
-"""Keep freed memory for the next layer of the network.
-
-Dask's own setting gives every 64 KiB back at once: a third of the time of a fusion went into
-asking the kernel for the same pages again.  A worker's memory stays at its highest point, some
-hundreds of megabytes.
-"""
 
 _PATIENCE = 120
 """Seconds for the workers to start."""
@@ -190,7 +183,7 @@ def _processes(stack: ExitStack, workers: int, cards: list[str]) -> _Crew:
         "distributed.nanny.pre-spawn-environ": {
             **dask.config.get("distributed.nanny.pre-spawn-environ"),
             "DASK_LOGGING__DISTRIBUTED": "critical",
-            **_MALLOC,
+            **MALLOC,
         },
     }
     with dask.config.set(settings):
