@@ -113,7 +113,8 @@ def _cure(error: Exception, href: str, *, renewed: bool) -> str | None:
     kinds = (RasterioError, requests.RequestException, OSError)
     if not any(isinstance(one, kinds) for one in chain(error)):
         return restore
-    reason, access = said(error), access_of(href)
+    # Without addresses and paths, whose parts may be such numbers.
+    reason, access = re.sub(r"\S*/\S*", "", said(error)), access_of(href)
     if _GONE.search(reason):
         return (
             "the server does not have it: run again later or, should it be gone for good, name the "

@@ -215,7 +215,9 @@ def test_what_the_reader_pays_for_is_said_to_s3(
 def test_a_bucket_without_an_account_names_what_to_set(scene, net, monkeypatch, tmp_path) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    home = tmp_path / "404"  # is told in the message, and is no answer of a server
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("CPL_AWS_AUTODETECT_EC2", "NO")
     with pytest.raises(ReadError, match=r"the reader pays there: set AWS_ACCESS_KEY_ID and AWS_S"):
         read(at(scene, "s3://usgs-landsat/collection02"))
