@@ -108,8 +108,8 @@ class PixelSeries:
     truth: NDArray[np.float32]
     """(time,) NaN unknown, as all that follow."""
 
-    coarse: NDArray[np.float32]
-    """(time,) its cell's"""
+    coarse: tuple[Days, NDArray[np.float32]]
+    """Days and values of its cell."""
 
     references: tuple[Days, NDArray[np.float32]]
     """Days and values of the fine images that are known."""
@@ -123,7 +123,7 @@ def draw_series(pixels: Sequence[PixelSeries], methods: Mapping[str, str], path:
     with drawn(path, height_in=2.1 * len(pixels) + 0.5) as figure:
         grid = np.ravel(np.asarray(figure.subplots(len(pixels), 1, sharex=True)))
         for axes, one in zip(grid, pixels, strict=True):
-            axes.plot(one.days, one.coarse, "x", color=COARSE, ms=4, label="coarse cell")
+            axes.plot(*one.coarse, "x", color=COARSE, ms=4, label="coarse cell")
             axes.plot(one.days, one.truth, "-", color=TRUTH, lw=2.4, alpha=0.25)
             axes.plot(one.days, one.truth, "o", color=TRUTH, ms=4, label="hidden truth")
             for label, values in one.answers.items():

@@ -1,4 +1,5 @@
-"""Pixels through time, a picture of each set whose scenes are days of one place."""
+"""Pixels through time, a picture of each set: of a season, of target days of one place, or, where
+a set does not say which of its scenes are of one place, of one scene and its references."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from pipeline.real_sets import Scene
 def draw_all_series(
     result: Result, methods: Mapping[str, str], folder: Path
 ) -> Iterator[tuple[str, Picture]]:
-    """A picture of each set that has one, by its name, drawn below ``folder``."""
+    """A picture of each set with a scored scene, by its name, drawn below ``folder``."""
     for one in result.sets:
         labels = _in_series(one, result)
         if one.season is not None:
@@ -34,15 +35,10 @@ def draw_all_series(
             yield one.name, Picture(path=path, caption=_SEASON)
             continue
         line = set(open_source(one.choice).timeline)
+        groups = [group for group in one.groups if group.rows]
         tasks = [
-            task
-            for group in one.groups
-            if group.rows
-            for task in group.tasks
-            if task.answers[0].scene in line
-        ]
-        if len(tasks) < 3:
-            continue
+            task for group in groups for task in group.tasks if task.answers[0].scene in line
+        ] or [group.middle for group in groups[:1]]
         path = PICTURES / f"{slug(one.name)}-series.webp"
         pixels = _pixels(tasks, labels, folder)
         if pixels:
@@ -87,7 +83,7 @@ def _season_pixels(
                 title=f"{BANDS[at]}, row {y}, column {x}",
                 days=days,
                 truth=truth[:, y, x],
-                coarse=season.coarse[:, at, row, col],
+                coarse=(days, season.coarse[:, at, row, col]),
                 references=(days, season.seen[:, at, y, x]),
                 answers={label: fused[:, y, x] for label, fused in answers.items()},
             )
@@ -117,14 +113,17 @@ def _pixels(
         by_label = {one.method.label: one for one in task.answers}
         if set(labels) <= by_label.keys():
             scenes.setdefault(scene.block.days[0], (scene, by_label))
+    if not scenes:
+        return ()
     days = sorted(scenes)
     bands = scenes[days[0]][0].bands
     band = next(one for one in SCATTERED if one in bands)
     at = bands.index(band)
-    truth = np.stack([scenes[day][0].truth[0, at] for day in days])
+    ends = scenes[days[0]][0].block.fine_before, scenes[days[-1]][0].block.fine_after
+    seen = [*(scenes[day][0].truth[0, at] for day in days), *(image[at] for image in ends)]
     return tuple(
         _pixel(scenes, days, labels, folder, at, y, x, f"{band}, row {y}, column {x}")
-        for y, x in _telling(truth.std(0))
+        for y, x in _telling(np.stack(seen).std(0))
     )
 
 
@@ -141,9 +140,13 @@ def _pixel(
     blocks = [scenes[day][0].block for day in days]
     row, col = (place // blocks[0].ratio + COARSE_PAD for place in (y, x))
     images: dict[int, float] = {}
+    cells: dict[int, float] = {}
     for block in blocks:
         images[block.day_before] = float(block.fine_before[at, y, x])
         images[block.day_after] = float(block.fine_after[at, y, x])
+        cells[block.day_before] = float(block.coarse_before[at, row, col])
+        cells[block.day_after] = float(block.coarse_after[at, row, col])
+    cells |= {block.days[0]: float(block.coarse[0, at, row, col]) for block in blocks}
     known = sorted(day for day in images if day not in scenes)
 
     def values(numbers: Sequence[float]) -> Array:
@@ -153,7 +156,7 @@ def _pixel(
         title=title,
         days=axis_of(days),
         truth=values([scenes[day][0].truth[0, at, y, x] for day in days]),
-        coarse=values([block.coarse[0, at, row, col] for block in blocks]),
+        coarse=(axis_of(sorted(cells)), values([cells[day] for day in sorted(cells)])),
         references=(axis_of(known), values([images[day] for day in known])),
         answers={
             label: values([scenes[day][1][label].answer(folder)[0, at, y, x] for day in days])

@@ -65,7 +65,8 @@ def test_the_tables_of_the_markdown_hold_the_rows(written: tuple[Result, Path]) 
 def test_every_picture_of_the_markdown_is_there(written: tuple[Result, Path]) -> None:
     _, folder = written
     linked = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (folder / "report.md").read_text())
-    assert len(linked) == 5  # gains, images, scatter, classes, boxes
+    assert len(linked) == 6  # gains, images, scatter, classes, boxes, pixels through time
+    assert sum(name.endswith("-series.webp") for name in linked) == 1
     for name in linked:
         assert (folder / name).stat().st_size > 1000
     assert {f"pictures/{path.name}" for path in (folder / "pictures").iterdir()} == set(linked)
@@ -102,7 +103,7 @@ def test_the_html_is_well_formed_and_refers_to_nothing_outside(
     parser.feed(text)
     assert not parser.open
     assert all(one.startswith(("data:image/", "#")) for one in parser.sources)
-    assert sum(one.startswith("data:image/") for one in parser.sources) == 5
+    assert sum(one.startswith("data:image/") for one in parser.sources) == 6
     assert "url(" not in text
     assert "@import" not in text
 
