@@ -13,11 +13,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.coarse_share import CoarseShare, coarse_share
 from pipeline.corrections import Corrections
 from pipeline.cube import WHOLLY
 from pipeline.grid import Grid
 from pipeline.recipe import digest
-from pipeline.references import CoarseShare, coarse_share
 from pipeline.store import CubeError, read_tables
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.choose import TileView
+from pipeline.coarse_share import coarse_share
 from pipeline.cube import day_date
 from pipeline.grid import Tile
 from pipeline.images import day_axis, open_input, read_array
@@ -17,7 +18,7 @@ from pipeline.job import Job, JobError
 from pipeline.mask import clearness
 from pipeline.pairs import SCORE
 from pipeline.recipe import Recipe
-from pipeline.references import BlockAddress, coarse_share
+from pipeline.references import BlockAddress
 from pipeline.survey import Survey
 
 _HELD_OUT = 0.1

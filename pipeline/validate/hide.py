@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.coarse_share import coarse_share
 from pipeline.corrections import Corrections
 from pipeline.ingest import open_inputs
 from pipeline.job import Job
-from pipeline.references import coarse_share
 from pipeline.statistics import Counts, DayCounts, statistics_of
 from pipeline.survey import Survey
 

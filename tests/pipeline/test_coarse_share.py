@@ -7,16 +7,13 @@ import pytest
 import zarr
 
 from model.block import COARSE_PAD
+from pipeline.coarse_share import coarse_share
 from pipeline.cube import FILL
 from pipeline.grid import Grid
 from pipeline.images import Window
 from pipeline.pairs import Bracket, Candidate, bracket, fillers, reference_dates, runs
 from pipeline.quality import Quality
-from pipeline.references import (
-    BlockAddress,
-    coarse_share,
-    read_block,
-)
+from pipeline.references import BlockAddress, read_block
 from pipeline.store import ensure, read_tables
 from tests.pipeline.clouded import BANDS, FINE_DAYS, STATISTICS, WINDOW, World, coarse_image
 from tests.synthetic import day, make_clouds, make_coarse, make_grid, make_inputs, make_world

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from model.card import CARD, CLASSICAL_HALO
+from model.card import CLASSICAL_HALO
 from pipeline.executor import executor
-from pipeline.job import Job, JobError, Method, PairRules
+from pipeline.job import Job, JobError, PairRules
 from pipeline.progress import Progress
 from pipeline.run import cube_status, ingest, locked, prepare, run_job
 from pipeline.statistics import region_statistics
@@ -25,7 +25,6 @@ from pipeline.validate.asked import asked
 from pipeline.validate.held_out import answered
 from pipeline.validate.hide import HIDE_DAYS, Hide, LeakError, Region
 from pipeline.validate.result import ATTRIBUTE, Validation
-from pipeline.validate.seen import ADAPTED, IN_SITE, ZERO_SHOT, seen_by
 from pipeline.validate.stage import BASELINES, refuse_nothing, validate
 from pipeline.validate.table import Answered
 from pipeline.validate.targets import SAMPLE_DATES, SAMPLE_TILES, targets
@@ -322,39 +321,6 @@ def test_published_methods_are_scored_beside_the_naive(tmp_path: Path) -> None:
     assert {row.method for row in rows} == {*CLASSICAL_HALO, *BASELINES}
     assert len({row.pixels for row in rows}) == 1
     assert all(np.isfinite(row.rmse) for row in rows)
-
-
-@pytest.mark.parametrize(
-    ("bbox", "before", "word", "known"),
-    [
-        ((-10.0, 30.0, 170.0, 50.0), ["worlds"], ADAPTED, {day(8), day(12)}),
-        ((-10.0, 30.0, 170.0, 50.0), [], IN_SITE, {day(8), day(12)}),
-        ((170.0, 30.0, -10.0, 50.0), ["worlds"], ZERO_SHOT, set()),
-        ((-10.0, -50.0, 170.0, -30.0), [], ZERO_SHOT, set()),
-        (None, ["worlds"], ZERO_SHOT, set()),
-    ],
-    ids=["here", "here alone", "the other side of the Earth", "the other hemisphere", "nowhere"],
-)
-def test_a_card_tells_which_dates_its_weights_know_of_a_region(
-    tmp_path: Path,
-    bbox: tuple[float, ...] | None,
-    before: list[str],
-    word: str,
-    known: set[date],
-) -> None:
-    from tests.model.makers import write_checkpoint
-
-    folder = write_checkpoint(tmp_path / "weights", trained=True)
-    stages = [{"data": [{one: {"train, seed 1": 180}}]} for one in before]
-    dates = [f"{day(8)}", f"{day(12)}"]
-    region = [] if bbox is None else [{"region": {"name": "x", "bbox": bbox, "dates": dates}}]
-    card = json.loads((folder / CARD).read_text()) | {"training": [*stages, *region]}
-    (folder / CARD).write_text(json.dumps(card))
-    season = make_season(tmp_path / "files", days=9)
-
-    seen = seen_by(season.job(), Method(name="sa-stf", checkpoint=str(folder)))
-    assert (seen.weights, seen.dates) == (word, known)
-    assert seen_by(season.job(), Method(name="anomaly")).weights == ""
 
 
 def test_a_run_tells_how_good_it_is_in_the_cube_and_beside_it(
