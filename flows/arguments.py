@@ -15,7 +15,9 @@ Day = Annotated[str, typer.Argument(metavar="DATE", help="A day, YYYY-MM-DD.")]
 Workers = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Worker processes; default: one a core, one a GPU.", show_default=False
+        min=1,
+        help="Worker processes; default: one a core. Up to four share a GPU.",
+        show_default=False,
     ),
 ]
 

@@ -34,7 +34,7 @@ class FuseRegion(BaseModel):
     """Compute again what other settings, items or weights made."""
 
     workers: int | None = Field(default=None, ge=1)
-    """Dask worker processes; None: one a core, one a GPU."""
+    """Dask worker processes; None: one a core. Up to four share a GPU."""
 
 
 @flow(name="fuse-region", persist_result=False)

@@ -26,6 +26,11 @@ _AHEAD = 3
 _SACRIFICED = 2
 """Workers that may die over a task before another death makes it an error."""
 
+A_CARD = 4
+"""Most workers that share a GPU.  Preparing a tile's images takes a core longer than a GPU takes to
+fuse it: on an H200 one process took 1.5 s for a tile of 2048 pixels, four took 12.7 s for 14 such
+tiles (``benchmarks.scene``); six gained nothing."""
+
 _PATIENCE = 120
 """Seconds for the workers to start."""
 
@@ -135,7 +140,7 @@ def executor(
 ) -> Iterator[Executor]:
     """Workers for the time of the ``with`` block.
 
-    ``scheduler``: "processes" on this machine, one thread each (and one process for each GPU
+    ``scheduler``: "processes" on this machine, one thread each (up to ``A_CARD`` for each GPU of it
     when ``device`` is "cuda", or "auto" where there are any), "synchronous" in this process, or
     the address of a dask scheduler, whose workers may have the resource ``GPU``.
     ``workers``: number of processes; None for one a core.
@@ -168,7 +173,8 @@ def _joined(stack: ExitStack, address: str) -> _Crew:
 
 
 def _processes(stack: ExitStack, workers: int, cards: list[str]) -> _Crew:
-    specs = {number: _worker(cards[number : number + 1]) for number in range(workers)}
+    shares = shared(cards, workers)
+    specs = {number: _worker(shares[number : number + 1]) for number in range(workers)}
     scheduler = {
         "cls": Scheduler,
         "options": {"dashboard_address": ":0", "host": "127.0.0.1", "protocol": "tcp://"},
@@ -194,7 +200,12 @@ def _processes(stack: ExitStack, workers: int, cards: list[str]) -> _Crew:
     client = stack.enter_context(Client(cluster))
     client.wait_for_workers(workers, timeout=_PATIENCE)
     address = str(cluster.scheduler_address)
-    return _Crew(client=client, address=address, workers=workers, gpus=len(cards))
+    return _Crew(client=client, address=address, workers=workers, gpus=len(shares))
+
+
+def shared(cards: list[str], workers: int) -> list[str]:
+    """The GPU of each worker that has one: every card once before any of them a second time."""
+    return (cards * A_CARD)[:workers]
 
 
 @contextmanager

@@ -1,10 +1,12 @@
-"""Where tasks run, as far as it needs no worker."""
+"""Where tasks run: which cores, threads and GPUs."""
 
 import os
+import time
+from collections import Counter
 
 import pytest
 
-from pipeline.executor import cores, executor
+from pipeline.executor import A_CARD, cores, executor, shared
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no process")
@@ -36,3 +38,18 @@ def test_numpy_has_one_thread_in_a_worker_however_the_run_was_started(
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     with executor(1, device="cpu") as ex:
         assert [outcome.result for outcome in ex.map(_blas_threads, [0])] == ["1"]
+
+
+def _card(task: int) -> str:
+    time.sleep(0.2)  # so that every worker gets one
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def test_workers_share_the_gpus_and_each_sees_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,9")
+    with executor(workers=3) as running:
+        seen = Counter(one.result for one in running.map(_card, range(12), gpu=True))
+    assert set(seen) == {"7", "9"}
+    assert seen["7"] > seen["9"]  # two workers against one
+    assert shared(["7", "9"], 3) == ["7", "9", "7"]
+    assert Counter(shared(["7", "9"], 20)) == {"7": A_CARD, "9": A_CARD}
