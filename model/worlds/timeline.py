@@ -2,13 +2,15 @@
 
 The fine sensor looks every ``EVERY`` days, through clouds; the coarse one daily, its clouds filled
 in time and its flicker calmed as the product does (``model.coarse_fill``, ``model.coarse_calm``).
-The truth of each day is what a perfect fine sensor would have seen everywhere.
+As there, an image of which enough was seen is a reference, and its holes take the next date that
+was clear, moved by the coarse change.  The truth of each day is what a perfect fine sensor would
+have seen everywhere.
 
 Worlds with a seed of ``EVALUATION_SEEDS`` are for evaluation alone: a pool for training refuses
 these seeds (``model.training.pool``), and this module all others.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
@@ -18,10 +20,14 @@ import numpy as np
 from model.block import COARSE_PAD, Array, Block, Bool, Series
 from model.coarse_calm import calm_coarse
 from model.coarse_fill import fill_coarse
+from model.upsample import bilinear
 from model.worlds import draw
 from model.worlds.sensor import cloud_mask, see_coarse, see_fine
 from model.worlds.spectra import BANDS
 from model.worlds.world import World
+
+Cells = Callable[[Sequence[int]], tuple[Array, Bool]]
+"""The coarse images of some days, as ``Timeline.coarse``, and where they were filled."""
 
 EVALUATION_SEEDS = range(100, 200)
 """Seeds that no training may use, of either generator."""
@@ -32,9 +38,9 @@ EVERY = 8
 FILL_DAYS = 8
 """How far a clouded coarse cell looks for a clear day, as by default in a region."""
 
-FIT = 0.9
-"""Least clear share of a fine image that is a reference; of the others the series has what is
-clear."""
+FIT = 0.3
+"""Least clear share of a fine image that is a reference, as by default in a region; of the others
+holes and series take what is clear."""
 
 CLOUDLESS = 0.6
 CLEAR_SHARES = 0.2, 0.95
@@ -159,21 +165,24 @@ class Timeline:
         days: Sequence[int],
         pair: tuple[int, int],
         known: Sequence[int],
-        cells: Callable[[Sequence[int]], tuple[Array, Bool]],
+        cells: Cells,
     ) -> Block:
         """Of the fine images on the days ``known``, and what ``cells`` tells of some days."""
         images = {day: self.fine.images[self.fine.days.index(day)] for day in known}
         pixels = np.concatenate([one.reshape(len(one), -1)[:, ::7] for one in images.values()], 1)
         low, middle, high = np.nanpercentile(pixels, (25, 50, 75), 1)
         before, after = pair
-        coarse, filled = cells(days)
-        (coarse_before, coarse_after), (filled_before, filled_after) = cells(pair)
+        coarse, coarse_filled = cells(days)
+        cells_of_pair, cells_filled = cells(pair)
+        (fine_before, filled_before), (fine_after, filled_after) = (
+            self._reference(day, days, images, cells) for day in pair
+        )
         return Block(
             bands=self.bands,
-            fine_before=images[before],
-            fine_after=images[after],
-            coarse_before=coarse_before,
-            coarse_after=coarse_after,
+            fine_before=fine_before,
+            fine_after=fine_after,
+            coarse_before=cells_of_pair[0],
+            coarse_after=cells_of_pair[1],
             coarse=coarse,
             day_before=before,
             day_after=after,
@@ -182,11 +191,35 @@ class Timeline:
             origin=(0, 0),
             centre=middle.astype(np.float32),
             spread=np.maximum(high - low, 0.01).astype(np.float32),
-            coarse_filled_before=filled_before,
-            coarse_filled_after=filled_after,
-            coarse_filled=filled,
+            filled_before=filled_before,
+            filled_after=filled_after,
+            coarse_filled_before=cells_filled[0],
+            coarse_filled_after=cells_filled[1],
+            coarse_filled=coarse_filled,
             series=Series.of(images.items()),
         )
+
+    def _reference(
+        self, own: int, days: Sequence[int], images: Mapping[int, Array], cells: Cells
+    ) -> tuple[Array, Bool]:
+        """The image of a reference of ``days``, holes filled as in ``pipeline.references``; where.
+
+        From the nearest of ``images`` by day, those of its own side of the days first.
+        """
+
+        def order(day: int) -> tuple[bool, int]:
+            return (day < days[0]) != (own < days[0]), abs(day - own)
+
+        image = images[own].copy()
+        clear = np.isfinite(image).all(0)
+        for used in sorted(images.keys() - {own}, key=order):
+            holes = ~np.isfinite(image).all(0)
+            if not holes.any():
+                break
+            (here, there), _ = cells((own, used))
+            values = images[used] + bilinear(here - there, self.ratio)
+            np.copyto(image, values, where=holes & np.isfinite(values).all(0))
+        return image, np.asarray(np.isfinite(image).all(0) & ~clear)
 
     def runs(self) -> Iterator[Block]:
         """Every day that has a bracket, in runs of consecutive days that share it.

@@ -9,6 +9,7 @@ import pytest
 
 from model.fuser import load_fuser
 from model.training.pool import make
+from model.upsample import bilinear
 from model.worlds.timeline import EVALUATION_SEEDS, Timeline
 
 
@@ -58,6 +59,40 @@ def test_what_is_hidden_reaches_no_block(hide: int) -> None:
         )
         assert wrong.mean() < 0.01
     assert found
+
+
+def test_what_is_hidden_fills_no_hole() -> None:
+    world = a_timeline()
+    filled = 0
+    for day in world.fine.days:
+        hidden = world.near(day, 8)
+        if world.bracket(day, hidden) is None:
+            continue
+        lies = world.fine.images.copy()
+        lies[[one in hidden for one in world.fine.days]] = 9.0
+        lying = replace(world, fine=replace(world.fine, images=lies))
+        honest, blind = world.block([day], hidden), lying.block([day], hidden)
+        for side in ("before", "after"):
+            one, other = (getattr(block, f"fine_{side}") for block in (honest, blind))
+            np.testing.assert_array_equal(one, other)
+            filled += int(getattr(honest, f"filled_{side}").sum())
+    assert filled
+
+
+def test_a_hole_takes_the_nearest_date_of_its_side_moved_by_the_coarse_change() -> None:
+    world = a_timeline()
+    block = next(one for one in world.runs() if one.filled_before.any())  # type: ignore[union-attr]
+    image = dict(zip(world.fine.days, world.fine.images, strict=True))
+    own, target = block.day_before, block.days[0]
+    others = [day for day in world.fine.days if day not in (own, *block.days)]
+    order = [day for day in others if day < target] + [day for day in others if day > target]
+    order.sort(key=lambda day: (day > target, abs(day - own)))
+    assert block.filled_before is not None
+    for y, x in np.argwhere(~world.fine.clear[world.fine.days.index(own)])[::97]:
+        used = next(day for day in order if np.isfinite(image[day][:, y, x]).all())
+        change = bilinear(world.coarse[own] - world.coarse[used], world.ratio)[:, y, x]
+        np.testing.assert_allclose(block.fine_before[:, y, x], image[used][:, y, x] + change)
+        assert block.filled_before[y, x]
 
 
 def test_the_fine_sensor_sees_the_truth_of_its_day_but_for_its_faults() -> None:

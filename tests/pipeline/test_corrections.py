@@ -1,5 +1,6 @@
 """Coarse images corrected as they are read, and what is flagged and made stale by it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,12 +54,14 @@ def folder(tmp_path: Path) -> Path:
     )
 
 
-def read(folder: Path, corrections: Corrections, tile: int = 0) -> BlockInputs:
+def read(
+    folder: Path, corrections: Corrections, tile: int = 0, days: Sequence[int] = (4, 5)
+) -> BlockInputs:
     grid = make_region_grid()
     where = BlockAddress(
         tile=grid.tiles[tile],
         halo=4,
-        days=(day(4), day(5)),
+        days=tuple(map(day, days)),
         bands=BANDS,
         before=(day(0),),
         after=(day(12),),
@@ -136,6 +139,12 @@ def test_every_coarse_image_is_calmed_by_the_days_that_may_fill_it(tmp_path: Pat
         strict=True,
     ):
         np.testing.assert_array_equal(found[:, inner, inner], image[:, rows, cols])
+    # A day is the same bytes alone, and among others.
+    for at, number in enumerate((4, 5)):
+        alone = read(folder, Corrections(calm=True), tile=4, days=(number,)).block
+        assert alone is not None
+        np.testing.assert_array_equal(alone.coarse[0], calm.block.coarse[at])
+        np.testing.assert_array_equal(alone.coarse_before, calm.block.coarse_before)
     # What is known, what was filled and what was seen that day are as before.
     np.testing.assert_array_equal(np.isfinite(plain.block.coarse), np.isfinite(calm.block.coarse))
     for name in ("if_fused", "if_missing", "coarse_valid", "ref_age"):
