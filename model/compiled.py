@@ -17,14 +17,14 @@ CHANNELS_AT_ONCE = 8
 """A GPU multiplies bfloat16 channels by eights; cudnn has only slow ways for other counts."""
 
 
-def step_of(network: FusionNetwork, steps: int) -> Callable[..., Tensor]:
-    """``network.denoise``, or for a network on a GPU and many steps the same compiled.
+def step_of(network: FusionNetwork, steps: int) -> Callable[..., Tensor] | None:
+    """``network.denoise`` compiled, for a network on a GPU and many steps; else None.
 
-    Without a C compiler, which Triton needs, it stays plain.
+    None too without a C compiler, which Triton needs.
     """
     on_gpu = next(network.parameters()).is_cuda
     if not on_gpu or steps < COMPILED_FROM or shutil.which("cc") is None:
-        return network.denoise
+        return None
     return compiled(network)
 
 

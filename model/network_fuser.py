@@ -64,8 +64,8 @@ class NetworkFuser:
     """What turns a pixel's features, and the samples' deviation if there are several, to sigma."""
     device: torch.device
     windows_at_once: int
-    step: Callable[..., Tensor]
-    """``network.denoise``, compiled or not (model.compiled)."""
+    compiled: Callable[..., Tensor] | None
+    """``network.denoise`` as compiled (model.compiled); None: as it is."""
     layout: torch.memory_format
     """Of windows and weights in memory."""
 
@@ -93,7 +93,7 @@ class NetworkFuser:
         sampler = Sampler.of_card(sampling, steps=steps)
         network.to(where)
         step = step_of(network, sampler.steps)
-        layout = layout_of(where, compiled=step != network.denoise)
+        layout = layout_of(where, compiled=step is not None)
         network.to(memory_format=layout)  # type: ignore[call-overload]
         return cls(
             name=card.name,
@@ -113,7 +113,7 @@ class NetworkFuser:
             calibration=calibration_of(locate(checkpoint), full, samples),
             device=where,
             windows_at_once=WINDOWS_AT_ONCE[where.type],
-            step=step,
+            compiled=step,
             layout=layout,
         )
 
@@ -246,7 +246,8 @@ class NetworkFuser:
             conditions = conditions.expand(len(x), -1)
         with self._precision():
             levels = self.sampler.schedule.levels(t, x)
-            return self.step(x, features[group], levels, conditions).float()
+            step = self.compiled or self.network.denoise
+            return step(x, features[group], levels, conditions).float()
 
     def _noise(self, block: Block, number: int) -> Noise:
         """Of a sample: where it starts is drawn once for all days, the rest as it is asked for."""
