@@ -1,7 +1,7 @@
 """How long one day of a whole scene takes with the default checkpoint.
 
     python -m benchmarks.scene                                            1024 x 1024 on this CPU
-    python -m benchmarks.scene --side 7700 --tile 2048 --device cuda --processes 4 --precision bf16
+    python -m benchmarks.scene --side 7700 --tile 1925 --device cuda --processes 4
 
 The scene is cut into tiles, each fused with its halo as a task of the pipeline is: both reference
 pairs and the coarse image of the day are on the CPU before, the fused reflectance is there after.

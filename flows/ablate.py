@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
-from flows.config import read_yaml
 from flows.show import lines, table
 from flows.train import training_progress
 from flows.train_config import TrainFileError, shipped, training_of
+from flows.yaml_file import read_yaml
 from model.training.ablation import PAPER_LGC, PAPER_ROWS, compare
 from model.training.ablation_table import by_set, notes, table_rows, write_tables
 from model.training.config import TrainConfig

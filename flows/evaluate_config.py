@@ -20,8 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from flows.config import fault_text, read_yaml, region_job
+from flows.config import region_job
 from flows.train_config import shipped
+from flows.yaml_file import fault_text, read_yaml
 
 if TYPE_CHECKING:
     from pipeline.evaluate.choices import Evaluation, MethodChoice, SetChoice

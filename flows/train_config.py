@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from flows.config import fault_text, read_yaml
+from flows.yaml_file import fault_text, read_yaml
 from model.card import DEFAULT_CHECKPOINT
 from model.networks import SHAPES
 from model.sastf.config import NetworkConfig

@@ -28,7 +28,8 @@ def noise_field(
     """Standard normal noise (band, y, x) at fine pixel ``origin`` (row, col) of the lattice.
 
     ``sample`` counts draws of the same place, ``step`` the fresh noise of the steps of each (0:
-    where they start); each a stream of its own.
+    where they start); each a stream of its own.  So many ``threads`` draw rows of
+    squares, for numpy lets go of the interpreter meanwhile; the numbers do not depend on it.
     """
     first = [at // SQUARE for at in origin]
     last = [(at + size - 1) // SQUARE for at, size in zip(origin, (y, x), strict=True)]

@@ -26,7 +26,7 @@ _AHEAD = 3
 _SACRIFICED = 2
 """Workers that may die over a task before another death makes it an error."""
 
-A_CARD = 4
+WORKERS_A_GPU = 4
 """Most workers that share a GPU.  Preparing a tile's images takes a core longer than a GPU takes to
 fuse it: on an H200 one process took 1.5 s for a tile of 2048 pixels, four took 12.7 s for 14 such
 tiles (``benchmarks.scene``); six gained nothing."""
@@ -140,9 +140,9 @@ def executor(
 ) -> Iterator[Executor]:
     """Workers for the time of the ``with`` block.
 
-    ``scheduler``: "processes" on this machine, one thread each (up to ``A_CARD`` for each GPU of it
-    when ``device`` is "cuda", or "auto" where there are any), "synchronous" in this process, or
-    the address of a dask scheduler, whose workers may have the resource ``GPU``.
+    ``scheduler``: "processes" on this machine, one thread each (``WORKERS_A_GPU`` of them share a
+    GPU when ``device`` is "cuda", or "auto" where there are any), "synchronous" in this process,
+    or the address of a dask scheduler, whose workers may have the resource ``GPU``.
     ``workers``: number of processes; None for one a core.
     """
     if workers is not None and workers < 1:
@@ -205,7 +205,7 @@ def _processes(stack: ExitStack, workers: int, cards: list[str]) -> _Crew:
 
 def shared(cards: list[str], workers: int) -> list[str]:
     """The GPU of each worker that has one: every card once before any of them a second time."""
-    return (cards * A_CARD)[:workers]
+    return (cards * WORKERS_A_GPU)[:workers]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import fusion, methods, windows
+from benchmarks import fusion, methods, scene, windows
 from benchmarks.windows import Layout
 from model.card import METHODS
 
@@ -71,3 +71,15 @@ def test_every_method_is_timed_and_equal_to_its_loop(
         assert float(loop) > 0, name
         assert float(ratio) > 1, name
         assert float(apart) < 1e-6, name
+
+
+def test_the_tiles_of_a_scene_cover_it_and_are_timed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(scene.shapes_of(100, 64)) == [(64, 64), (64, 36), (36, 64), (36, 36)]
+    words = "--side 48 --tile 32 --processes 2"
+    monkeypatch.setattr("sys.argv", ["scene", *words.split()])
+    scene.main()
+    text = capsys.readouterr().out
+    assert "48 x 48 pixels, 6 bands, 4 tiles of 32" in text
+    assert " million pixels a second" in text

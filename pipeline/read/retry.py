@@ -85,7 +85,7 @@ def patiently(
             raise unreadable(item, asset, href, str(error), "then run again") from None
         except Exception as error:
             reason, cure = said(error), _cure(error, href, renewed=renewed)
-            renew = cure is None and _REFUSED.search(reason) is not None
+            renew = cure is None and _REFUSED.search(_words(reason)) is not None
             if cure is None and attempt == ATTEMPTS:
                 cure = f"it was tried {ATTEMPTS} times; run again later"
             if cure is not None:
@@ -105,6 +105,11 @@ _REFUSED = re.compile(
 _NO_ACCOUNT = re.compile(r"AWS_SECRET_ACCESS_KEY|InvalidCredentials|AWS_NO_SIGN_REQUEST")
 
 
+def _words(reason: str) -> str:
+    """Without addresses and paths, whose parts may be the number of an answer."""
+    return re.sub(r"\S*/\S*", "", reason)
+
+
 def _cure(error: Exception, href: str, *, renewed: bool) -> str | None:
     """What the user can do; None where another attempt may do it."""
     restore = "restore the file, or name the item under `skip` in the region file, and run again"
@@ -113,8 +118,7 @@ def _cure(error: Exception, href: str, *, renewed: bool) -> str | None:
     kinds = (RasterioError, requests.RequestException, OSError)
     if not any(isinstance(one, kinds) for one in chain(error)):
         return restore
-    # Without addresses and paths, whose parts may be such numbers.
-    reason, access = re.sub(r"\S*/\S*", "", said(error)), access_of(href)
+    reason, access = _words(said(error)), access_of(href)
     if _GONE.search(reason):
         return (
             "the server does not have it: run again later or, should it be gone for good, name the "

@@ -28,8 +28,8 @@ def draw(found: Validation, out: Path) -> Path:
     """
     methods = list(dict.fromkeys(row.method for row in found.rows))
     classes = sorted({row.hide_days for row in found.rows}, key=in_order)
-    with drawn(out, height_in=3.4, width_in=13) as figure:
-        axes = figure.subplots(1, len(PANELS))
+    with drawn(out, height_in=6.2, width_in=11) as figure:
+        axes = figure.subplots(2, len(PANELS) // 2).ravel()
         for axis, (name, title) in zip(axes, PANELS, strict=True):
             for number, method in enumerate(methods):
                 rows = [row for row in found.rows if row.method == method]

@@ -4,7 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from model.sastf.config import NetworkConfig
+from model.training.batch import Batch, collate, draw
 from model.training.example import Example
+
+SMALL = NetworkConfig(bands=2, width=8, groups=4, contrast=True, conditions=("dates",))
+"""A network that takes them."""
 
 
 def make_example(
@@ -58,3 +63,8 @@ def with_unknown(example: Example) -> Example:
     truth, present = example.truth.copy(), example.present.copy()
     truth[:, :8, :8], present[-1] = np.nan, False
     return replace(example, truth=truth, present=present)
+
+
+def batch_of(*examples: Example) -> Batch:
+    draws = [draw(0, 0, i, one.truth.shape) for i, one in enumerate(examples)]
+    return collate(examples, draws)

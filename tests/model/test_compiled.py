@@ -76,3 +76,12 @@ def test_windows_in_groups_of_any_number_go_through_one_compiled_step() -> None:
     step = compiled.compiled(fuser.network, backend="eager")
     found, wanted = (one.fuse(block).reflectance for one in (replace(fuser, compiled=step), fuser))
     np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_many_steps_are_compiled_and_give_the_same() -> None:
+    fuser = NetworkFuser.load(None, device="cuda", steps=10, seed=0, samples=0)
+    assert fuser.compiled is not None
+    block = make_block(y=256, x=288, days=(2,))
+    found, wanted = (one.fuse(block).reflectance for one in (fuser, replace(fuser, compiled=None)))
+    np.testing.assert_allclose(found, wanted, atol=1e-3)

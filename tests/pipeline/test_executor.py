@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.executor import A_CARD, cores, executor, shared
+from pipeline.executor import WORKERS_A_GPU, cores, executor, shared
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no process")
@@ -52,4 +52,4 @@ def test_workers_share_the_gpus_and_each_sees_one(monkeypatch: pytest.MonkeyPatc
     assert set(seen) == {"7", "9"}
     assert seen["7"] > seen["9"]  # two workers against one
     assert shared(["7", "9"], 3) == ["7", "9", "7"]
-    assert Counter(shared(["7", "9"], 20)) == {"7": A_CARD, "9": A_CARD}
+    assert Counter(shared(["7", "9"], 20)) == {"7": WORKERS_A_GPU, "9": WORKERS_A_GPU}
