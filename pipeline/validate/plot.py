@@ -28,7 +28,7 @@ def draw(found: Validation, out: Path) -> Path:
     """
     methods = list(dict.fromkeys(row.method for row in found.rows))
     classes = sorted({row.hide_days for row in found.rows}, key=in_order)
-    with drawn(out, height_in=6.2, width_in=11) as figure:
+    with drawn(out, height_in=6.4, width_in=12) as figure:
         axes = figure.subplots(2, len(PANELS) // 2).ravel()
         for axis, (name, title) in zip(axes, PANELS, strict=True):
             for number, method in enumerate(methods):
