@@ -4,7 +4,6 @@
     python -m benchmarks.fusion --method stfdiff --width 64 --window 256 --steps 10
     python -m benchmarks.fusion --width 64 --window 256 --threads 2
     python -m benchmarks.fusion --width 64 --window 256 --device cuda --batch 1 --batch 16
-    python -m benchmarks.fusion --tile                   the default checkpoint on a 512 x 512 day
 
 Random weights; a day is one more coarse image between two references.  ``refs`` encodes both
 reference pairs, ``day`` the coarse image and fuses it with them, ``step`` is one reverse step; ms a
@@ -12,24 +11,22 @@ window.  ``convolutions`` is a day of a window, references included, in 64 -> 64
 3 x 3 at 256 x 256 in float32, timed in the same run.  ``of matrix rate`` is the share of the rate
 of a large matrix product in the same precision, timed beside it, that the steps reach
 (multiplications and additions counted by torch).  Times are the least of some repeats; on a CPU
-with one thread the time the process ran.
+with one thread the time the process ran.  How long a whole image takes says benchmarks.scene.
 """
 
 import argparse
-import resource
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.common import fastest, print_machine, random_block
-from model.card import NETWORKS, PRECISIONS
+from benchmarks.common import convolution, fastest, print_machine
+from model.card import NETWORKS
 from model.compiled import compiled
 from model.diffusion import Levels
-from model.network_fuser import NetworkFuser
 from model.networks import network_of
 from model.sastf.config import NetworkConfig
 from model.shape import NetworkShape
@@ -146,17 +143,12 @@ def main() -> None:
         "--steps", type=int, default=1, help="of the pixels a second; the default's"
     )
     parser.add_argument("--direct", type=int, default=5, help="steps of the direct comparison")
-    parser.add_argument("--halo", type=int, help="pixels, with --tile; the card's unless given")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--tile", action="store_true", help="only the default checkpoint on a tile")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     print_machine(args.device)
     with torch.inference_mode():
-        if args.tile:
-            tile(args.device, args.halo, args.repeats)
-        else:
-            ways(args)
+        ways(args)
 
 
 def ways(args: argparse.Namespace) -> None:
@@ -246,41 +238,11 @@ def joined(shape: NetworkShape, window: int, way: Way, repeats: int, rate: float
     )
 
 
-def tile(device: str, halo: int | None, repeats: int) -> None:
-    """The default checkpoint on one day of a tile, and on its half as a second process has it."""
-    fuser = NetworkFuser.load(None, device=device, steps=None, seed=0, samples=0)
-    one = convolution(device)
-    halo = -(-(fuser.halo if halo is None else halo) // 16) * 16
-    geometry = f"windows of {fuser.window}, overlap {fuser.overlap}, halo {halo}"
-    steps = fuser.sampler.steps
-    print(f"default checkpoint, {geometry}, {steps} steps; one day, references included")
-    for precision in PRECISIONS:
-        for text, y, x in (("256 x 512, its half", 256, 512), ("512 x 512", 512, 512)):
-            core = (slice(halo, halo + y), slice(halo, halo + x))
-            block = replace(random_block(y + 2 * halo, x + 2 * halo), core=core)
-            call = partial(replace(fuser, precision=precision).fuse, block)
-            time = fastest(call, repeats=repeats, device=device)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB on Linux
-            print(
-                f"  {precision}  {text:20} {time:6.2f} s = {time / one:5.1f} convolutions of "
-                f"{1e3 * one:.1f} ms; {peak:.2f} GiB at most in the process so far",
-                flush=True,
-            )
-
-
 def matrix_rate(device: str, dtype: torch.dtype) -> float:
     """Multiplications and additions a second of a large square matrix product."""
     side = MATRIX_SIDE[device]
     a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
     return 2 * side**3 / fastest(lambda: a @ b, device=device)
-
-
-def convolution(device: str) -> float:
-    """Seconds of a 64 -> 64 convolution, 3 x 3, at 256 x 256 in float32."""
-    layer = nn.Conv2d(64, 64, 3, padding=1).to(device)
-    x = torch.rand(1, 64, 256, 256, device=device)
-    with torch.inference_mode():
-        return fastest(lambda: layer(x), device=device)
 
 
 def name(dtype: torch.dtype) -> str:

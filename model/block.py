@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Bool = NDArray[np.bool_]
+Part = tuple[slice, slice]
+"""(y, x) of a block."""
 
 COARSE_PAD = 3
 """Coarse cells around the block in every coarse array.
@@ -129,7 +131,7 @@ class Block:
     coarse_filled: Bool | None = None
     """(time, row, col)"""
 
-    core: tuple[slice, slice] | None = None
+    core: Part | None = None
     """(y, x) of the tile inside the block, what is asked for: a method may answer NaN beyond it.
     None asks for all."""
 
@@ -180,7 +182,7 @@ class Block:
         """(time, band, y, x) of the answer."""
         return (len(self.days), *self.fine_before.shape)
 
-    def around_core(self, margin: int) -> tuple[slice, slice]:
+    def around_core(self, margin: int) -> Part:
         """(y, x) of the core and ``margin`` fine pixels around it, where the block has them."""
         y, x = self.core or (slice(0, self.shape[2]), slice(0, self.shape[3]))
         return (

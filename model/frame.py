@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from model.block import Part
 from model.guided import Guide, guide_of, guided_change
 
 
@@ -85,11 +86,13 @@ class Frame(Protocol):
         ratio: int,
         present: Tensor,
         guide: Guide | None = None,
+        inside: Part | None = None,
     ) -> View:
         """``filled`` (batch, image, y, x) where an image was not seen but filled, images in their
         order; None for a network without that channel.  ``weight`` (batch,) of the later
         reference; ``centre``, ``spread`` and ``present`` (batch, band).  ``guide``: that of
-        another day's view with the same references, which saves making it again.
+        another day's view with the same references, which saves making it again.  ``inside``: the
+        part that the view is used of; beyond it a guess may be left out.
         """
 
 
@@ -106,6 +109,7 @@ class _Window:
     """(batch, band, 1, 1) each."""
     ratio: int
     known_guide: Guide | None
+    inside: Part | None
 
     @cached_property
     def linear(self) -> Tensor:
@@ -132,7 +136,7 @@ class _Window:
     @cached_property
     def guided(self) -> Tensor:
         """The anomaly, spread along what is alike in the references."""
-        return guided_change(self.anomaly, self.guide)
+        return guided_change(self.anomaly, self.guide, self.inside)
 
     @cached_property
     def guide(self) -> Guide:
@@ -230,6 +234,7 @@ class _Frame:
         ratio: int,
         present: Tensor,
         guide: Guide | None = None,
+        inside: Part | None = None,
     ) -> View:
         there = present.bool()[:, :, None, None]
         window = _Window(
@@ -240,6 +245,7 @@ class _Frame:
             present=there,
             ratio=ratio,
             known_guide=guide,
+            inside=inside,
         )
         middle, width = (0.5, 0.5) if self.of_the_papers else (window.centre, window.spread)
         channels = [[torch.where(there, (image - middle) / width, 0.0)] for image in window.images]

@@ -38,6 +38,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from model.block import Part
 from model.guided_noise import Windows, noise_of, windows_of
 
 COMMON = 0.2
@@ -110,13 +111,14 @@ def guide_of(references: Tensor, channels: Tensor, ratio: int) -> Guide:
     return Guide(tuple(terms), windows, ratio)
 
 
-def guided_change(anomaly: Tensor, guide: Guide) -> Tensor:
+def guided_change(anomaly: Tensor, guide: Guide, inside: Part | None = None) -> Tensor:
     """Spread a coarse anomaly over the fine pixels.
 
     ``anomaly`` (batch, band, y, x): the coarse anomaly brought to the fine grid without blur
     (``model.upsample.bilinear`` or ``nearest``); it is read at the cells' centres.  The first cell
     starts at the first pixel; a last cell that is cut by the edge counts as whole.  Returns
-    (batch, band, y, x), the unit of ``anomaly``.
+    (batch, band, y, x), the unit of ``anomaly``; 0 outside of ``inside``, where it is not asked
+    for; all cells are heard all the same.
     """
     y, x = anomaly.shape[2:]
     ratio = guide.ratio
@@ -133,12 +135,16 @@ def guided_change(anomaly: Tensor, guide: Guide) -> Tensor:
         return total
 
     z = _solve(covariance, seen)
-    answer = anomaly.new_zeros((*anomaly.shape[:2], rows * ratio, cols * ratio))
+    y_inside, x_inside = inside or (slice(0, y), slice(0, x))
+    answer = torch.zeros_like(anomaly)
+    part = answer[:, :, y_inside, x_inside]
     for scale, features, means in guide.terms:
-        by_row, by_col = (_near(n, ratio, scale.reach, seen) for n in (rows, cols))
+        by_row = _near(rows, ratio, scale.reach, seen)[y_inside]
+        by_col = _near(cols, ratio, scale.reach, seen)[x_inside]
+        features = features[:, :, None, y_inside, x_inside]
         for m in range(features.shape[1]):  # one at a time: all would be as many images a band
-            answer.addcmul_(features[:, m, None], by_row @ (means[:, m, None] * z) @ by_col.T)
-    return answer[:, :, :y, :x]
+            part.addcmul_(features[:, m], by_row @ (means[:, m, None] * z) @ by_col.T)
+    return answer
 
 
 def _whole_cells(image: Tensor, ratio: int) -> Tensor:

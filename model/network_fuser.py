@@ -1,7 +1,7 @@
 """A network behind the model's door: a block of reflectance in, a block of reflectance out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from model import checkpoint as checkpoints
-from model.block import Array, Block, Bool, Fused
+from model.block import Array, Block, Bool, Fused, Part
 from model.card import PRECISIONS, calibration_of, describe, locate, method_of, read_card
 from model.compiled import layout_of, step_of
 from model.conditions import condition_vector
 from model.diffusion import Noise
-from model.frame import Frame, Images, View, frame_of
+from model.frame import Frame, Images, frame_of
 from model.guided import Guide
 from model.network import Features, FusionNetwork
 from model.noise import noise_field
 from model.sampler import Sampler
 from model.uncertainty import Calibration, KnownDay, features
-from model.upsample import UPSAMPLE, fill_nearest, upsampling_of
-from model.windows import cut, merged, plan_windows
+from model.upsample import fill_nearest, matrix, upsampling_of
+from model.windows import cut, hull, inside, merged, plan_windows
 
 CPU_THREADS = 1
 """Parallel work is one process a core; one thread each gives the same bytes on any machine
@@ -125,25 +125,29 @@ class NetworkFuser:
         the mean measures the same (README).  Raises ValueError for a block of other bands than
         the network's.
         """
-        asked, answered, unknown = block, self._slots_of(block), ~block.known()
-        if block.core is not None:  # no window shows what lies far beyond it
-            beyond = np.ones(unknown.shape[1:], np.bool_)
-            beyond[block.core] = False
-            unknown |= beyond
+        asked, answered = block, self._slots_of(block)
         present = np.zeros(len(self.bands), np.bool_)
         present[answered] = True
-        block = block.in_bands(self.bands)
+        fine = fill_nearest(asked.fine_before), fill_nearest(asked.fine_after)
+        block = replace(asked, fine_before=fine[0], fine_after=fine[1]).in_bands(self.bands)
         images = Images(
-            fine_before=self._to_device(fill_nearest(block.fine_before)),
-            coarse_before=self._to_device(self._up(block.coarse_before, block.ratio)),
-            fine_after=self._to_device(fill_nearest(block.fine_after)),
-            coarse_after=self._to_device(self._up(block.coarse_after, block.ratio)),
+            fine_before=self._to_device(block.fine_before),
+            coarse_before=self._up(block.coarse_before, block.ratio),
+            fine_after=self._to_device(block.fine_after),
+            coarse_after=self._up(block.coarse_after, block.ratio),
             coarse=torch.empty(0),  # each day's own, below
         )
         shape = (images.fine_before.shape[2], images.fine_before.shape[3])
         # In one step a pixel depends on the windows that show it; in more, on their neighbours too.
-        core = block.core if self.sampler.steps == 1 else None
-        windows = plan_windows(shape, self.window, self.overlap, origin=block.origin, core=core)
+        windows = plan_windows(
+            shape,
+            self.window,
+            self.overlap,
+            origin=block.origin,
+            core=block.core if self.sampler.steps == 1 else None,
+        )
+        core, at = asked.around_core(0), asked.around_core(asked.ratio)  # sigma knows a margin
+        shown = hull([at, *((window.y, window.x) for window in windows)])
         groups = [
             windows[first : first + self.windows_at_once]
             for first in range(0, len(windows), self.windows_at_once)
@@ -151,14 +155,22 @@ class NetworkFuser:
         noises = [self._noise(block, number) for number in range(max(self.samples, 1))]
         references: list[Any] = []
         guide: Guide | None = None
-        fused = np.empty(asked.shape, np.float32)
-        sigma = np.empty_like(fused) if self.samples > 1 or self.calibration else None
-        fine = None
-        if sigma is not None:  # the same on all days
-            fine = fill_nearest(asked.fine_before), fill_nearest(asked.fine_after)
+        fused = np.full(asked.shape, np.nan, np.float32)
+        sigma = np.full_like(fused, np.nan) if self.samples > 1 or self.calibration else None
+        unknown = ~asked.known()[:, *core]
         for index, day in enumerate(block.days):
-            coarse = self._to_device(self._up(block.coarse[index], block.ratio))
-            view = self._view(images._replace(coarse=coarse), block, index, present, guide)
+            coarse = self._up(block.coarse[index], block.ratio)
+            view = self.frame.view(
+                images._replace(coarse=coarse),
+                self._filled(asked, index),
+                torch.tensor([block.weight(day)], device=self.device),
+                self._a_band(block.centre),
+                self._a_band(block.spread),
+                block.ratio,
+                self._a_band(present),
+                guide,
+                shown,
+            )
             guide = view.guide
             if not references:  # what the network sees of them is the same on all days
                 with self._precision():
@@ -178,14 +190,14 @@ class NetworkFuser:
             images_of_day = []
             for noise in noises:
                 image = self.sampler.image(merged(denoise, groups, self.layout), view, noise)
-                inside = image[0, answered, : block.shape[2], : block.shape[3]]
-                images_of_day.append(inside.cpu().numpy())
-            fused[index] = images_of_day[0]
+                images_of_day.append(image[0, answered][:, *at].cpu().numpy())
+            samples = np.stack(images_of_day)
+            answers = [(fused, samples[0])]
             if sigma is not None:
-                at = asked.around_core(asked.ratio)
-                sigma[index, :, *at] = self._sigma(asked, index, np.stack(images_of_day), fine, at)
-        for values in (fused,) if sigma is None else (fused, sigma):
-            values[np.broadcast_to(unknown[:, None], values.shape)] = np.nan
+                answers.append((sigma, self._sigma(asked, index, samples, fine, at)))
+            for whole, values in answers:
+                values = values[:, *inside(core, at)]
+                whole[index, :, *core] = np.where(unknown[index], np.nan, values)
         return Fused(fused, sigma)
 
     def _sigma(
@@ -193,12 +205,11 @@ class NetworkFuser:
         block: Block,
         index: int,
         samples: Array,
-        fine: tuple[Array, Array] | None,
-        at: tuple[slice, slice],
+        fine: tuple[Array, Array],
+        at: Part,
     ) -> Array:
-        """(band, y, x) of a day and the part ``at`` of the block, from the day's samples
+        """(band, y, x) of a day and the part ``at`` of the block, from the day's samples there
         (sample, band, y, x) in the block's bands and its references ``fine``, filled."""
-        samples = samples[..., *at]
         deviation = samples.std(axis=0, ddof=1) if len(samples) > 1 else None
         if self.calibration is None:
             assert deviation is not None
@@ -207,8 +218,14 @@ class NetworkFuser:
         values = features(day, samples[0], deviation)
         return self.calibration.sigma(values, block.bands)
 
-    def _up(self, cells: Array, ratio: int) -> Array:
-        return UPSAMPLE[self.upsample](cells, ratio)
+    def _up(self, cells: Array, ratio: int) -> Tensor:
+        """Coarse cells as ``_to_device`` gives fine images; multiplied there, as it is many."""
+        rows, cols = (
+            torch.from_numpy(matrix(self.upsample, n, ratio)).to(self.device)
+            for n in cells.shape[-2:]
+        )
+        known = torch.from_numpy(np.ascontiguousarray(fill_nearest(cells))).to(self.device)
+        return self._at_least_a_window((rows @ known @ cols.T)[None])
 
     def _slots_of(self, block: Block) -> list[int]:
         """Where each band of the block stands in the network."""
@@ -220,19 +237,15 @@ class NetworkFuser:
             )
         return [self.bands.index(band) for band in block.bands]
 
-    def _view(
-        self, images: Images, block: Block, index: int, present: Bool, guide: Guide | None
-    ) -> View:
-        weight = torch.tensor([block.weight(block.days[index])], device=self.device)
-        centre, spread = (
-            torch.from_numpy(np.ascontiguousarray(values, np.float32))[None].to(self.device)
-            for values in (block.centre, block.spread)
-        )
-        filled = None
-        if self.network.config.filled:
-            filled = self._to_device(block.filled(index).astype(np.float32))
-        there = torch.as_tensor(present, device=self.device)[None]
-        return self.frame.view(images, filled, weight, centre, spread, block.ratio, there, guide)
+    def _a_band(self, values: Array | Bool) -> Tensor:
+        """(band,) -> (1, band)"""
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)[None]
+
+    def _filled(self, block: Block, index: int) -> Tensor | None:
+        """Where images were filled, for a network that is told."""
+        if not self.network.config.filled:
+            return None
+        return self._to_device(block.filled(index)).float()
 
     def _denoise(
         self,
@@ -271,16 +284,19 @@ class NetworkFuser:
             torch.tensor([day - block.day_before], device=self.device),
             torch.tensor([block.day_after - day], device=self.device),
             torch.tensor([block.ratio], device=self.device),
-            torch.as_tensor(present, device=self.device)[None],
+            self._a_band(present),
         )
 
-    def _to_device(self, image: Array) -> Tensor:
+    def _to_device(self, image: Array | Bool) -> Tensor:
         """(1, band, y, x) on the device; a side below a window mirrored to whole strides."""
         tensor = torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device)
+        return self._at_least_a_window(tensor)
+
+    def _at_least_a_window(self, image: Tensor) -> Tensor:
         for dim in (-1, -2):
-            if tensor.shape[dim] < self.window:  # one window as long; else windows lie inside
-                tensor = reflect_to_multiple(tensor, dim, self.network.config.stride)
-        return tensor.contiguous()
+            if image.shape[dim] < self.window:  # one window as long; else windows lie inside
+                image = reflect_to_multiple(image, dim, self.network.config.stride)
+        return image.contiguous()
 
 
 def reflect_to_multiple(image: Tensor, dim: int, stride: int) -> Tensor:

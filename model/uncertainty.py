@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from model.block import Array, Block, Bool
+from model.block import Array, Block, Bool, Part
 from model.proper_scores import SHARE, Z90
 from model.upsample import fill_nearest, smooth
 
@@ -120,7 +120,7 @@ class KnownDay:
         index: int,
         *,
         fine: tuple[Array, Array] | None = None,
-        at: tuple[slice, slice] = (slice(None), slice(None)),
+        at: Part = (slice(None), slice(None)),
     ) -> Self:
         """The part ``at`` (y, x) of a day of ``block``.
 

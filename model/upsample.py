@@ -20,23 +20,17 @@ def smooth(cells: Array, ratio: int) -> Array:
     at ratio 16), so no cell edges show.  ``cells`` (..., row, col) with ``COARSE_PAD``
     cells on each side -> (..., y, x) without; unknown cells take their nearest known.
     """
-    cells = fill_nearest(cells)
-    rows, cols = (_smoothing(n, ratio) for n in cells.shape[-2:])
-    return np.asarray(rows @ cells @ cols.T, np.float32)
+    return _by(_smoothing, cells, ratio)
 
 
 def bilinear(cells: Array, ratio: int) -> Array:
     """Interpolate between cell centres; shapes and unknown cells as in ``smooth``."""
-    cells = fill_nearest(cells)
-    rows, cols = (_interpolation(n, ratio) for n in cells.shape[-2:])
-    return np.asarray(rows @ cells @ cols.T, np.float32)
+    return _by(_interpolation, cells, ratio)
 
 
 def cubic(cells: Array, ratio: int) -> Array:
     """Cubic convolution (Keys 1981, a = -1/2); shapes and unknown cells as in ``smooth``."""
-    cells = fill_nearest(cells)
-    rows, cols = (_convolution(n, ratio) for n in cells.shape[-2:])
-    return np.asarray(rows @ cells @ cols.T, np.float32)
+    return _by(_convolution, cells, ratio)
 
 
 def nearest(cells: Array, ratio: int) -> Array:
@@ -50,6 +44,12 @@ UPSAMPLE: Mapping[str, Callable[[Array, int], Array]] = {
     "bilinear": bilinear,
     "nearest": nearest,
 }
+
+
+def matrix(how: str, cells: int, ratio: int) -> Array:
+    """(pixel, cell): what ``UPSAMPLE[how]`` does along an axis of ``cells``, as it counts the
+    ``COARSE_PAD`` at both ends; for those who multiply elsewhere, as on a GPU."""
+    return _MATRICES[how](cells, ratio)
 
 
 def upsampling_of(frame: str) -> str:
@@ -73,6 +73,12 @@ def fill_nearest(images: Array) -> Array:
             at = distance_transform_edt(unknown, return_distances=False, return_indices=True)
             image[...] = image[tuple(at)]
     return filled.reshape(images.shape)
+
+
+def _by(along: Callable[[int, int], Array], cells: Array, ratio: int) -> Array:
+    cells = fill_nearest(cells)
+    rows, cols = (along(n, ratio) for n in cells.shape[-2:])
+    return np.asarray(rows @ cells @ cols.T, np.float32)
 
 
 @cache
@@ -112,3 +118,16 @@ def _convolution(cells: int, ratio: int) -> Array:
         far = -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2
         matrix[np.arange(inner.size), left + tap] = np.where(away <= 1, near, far)
     return matrix.astype(np.float32)
+
+
+@cache
+def _repetition(cells: int, ratio: int) -> Array:
+    inner = np.eye(cells, dtype=np.float32)[COARSE_PAD:-COARSE_PAD]
+    return inner.repeat(ratio, axis=0)
+
+
+_MATRICES: Mapping[str, Callable[[int, int], Array]] = {
+    "smooth": _smoothing,
+    "bilinear": _interpolation,
+    "nearest": _repetition,
+}

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from model.block import Part
+
 
 class Window(NamedTuple):
     """Where a window lies in its block, and how much its answer counts there."""
@@ -31,7 +33,7 @@ def plan_windows(
     overlap: int,
     *,
     origin: tuple[int, int],
-    core: tuple[slice, slice] | None = None,
+    core: Part | None = None,
 ) -> list[Window]:
     """Cover a block of ``shape`` (y, x) at lattice pixel ``origin`` by equal windows, row-major.
 
@@ -76,6 +78,24 @@ def _along(
         spans.append((span, weight))
     total[total == 0] = 1  # beyond the windows of the core
     return [(span, weight / total[span]) for span, weight in spans]
+
+
+def hull(parts: Sequence[Part]) -> Part:
+    """The least part (y, x) of a block that holds all ``parts``."""
+    y, x = (
+        slice(min(one.start for one in along), max(one.stop for one in along))
+        for along in zip(*parts, strict=True)
+    )
+    return y, x
+
+
+def inside(part: Part, whole: Part) -> Part:
+    """Where ``part`` lies in ``whole``, both (y, x) of a block."""
+    y, x = (
+        slice(one.start - of.start, one.stop - of.start)
+        for one, of in zip(part, whole, strict=True)
+    )
+    return y, x
 
 
 def cut(

@@ -26,15 +26,22 @@ def _shared_data() -> str | None:
     return None if SHARED_DATA.is_dir() else f"{SHARED_DATA} does not exist"
 
 
+def _gpu() -> str | None:
+    import torch  # not by every test
+
+    return None if torch.cuda.is_available() else "torch finds no CUDA device"
+
+
 SERVICES: dict[str, Callable[[], str | None]] = {
+    "gpu": _gpu,
     "loopback": _loopback,
     "postgres": pg.absent,
     "shared-data": _shared_data,
 }
 """What a machine may lack, and how to see it; None means it is there."""
 
-MAY_ALWAYS_SKIP = {"shared-data"}
-"""Real scenes that are not part of the repository: no build can install them."""
+MAY_ALWAYS_SKIP = {"gpu", "shared-data"}
+"""A device, and real scenes that are not part of the repository: no build can install them."""
 
 
 def require(service: str) -> None:
@@ -48,6 +55,12 @@ def require(service: str) -> None:
     if os.environ.get("DAILY30_REQUIRE") == "all" and service not in MAY_ALWAYS_SKIP:
         pytest.fail(f"{service} is required (DAILY30_REQUIRE=all), but {reason}", pytrace=False)
     pytest.skip(f"needs {service}: {reason}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked ``gpu`` skips without one."""
+    if item.get_closest_marker("gpu"):
+        require("gpu")
 
 
 @pytest.fixture(name="require")

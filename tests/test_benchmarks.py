@@ -76,10 +76,12 @@ def test_every_method_is_timed_and_equal_to_its_loop(
 def test_the_tiles_of_a_scene_cover_it_and_are_timed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert list(scene.shapes_of(100, 64)) == [(64, 64), (64, 36), (36, 64), (36, 36)]
+    assert list(scene.shapes_of(100, (64, 64))) == [(64, 64), (64, 36), (36, 64), (36, 36)]
+    assert list(scene.shapes_of(100, (50, 100))) == [(50, 100), (50, 100)]
     words = "--side 48 --tile 32 --processes 2"
     monkeypatch.setattr("sys.argv", ["scene", *words.split()])
     scene.main()
     text = capsys.readouterr().out
     assert "48 x 48 pixels, 6 bands, 4 tiles of 32" in text
     assert " million pixels a second" in text
+    assert " convolutions of " in text

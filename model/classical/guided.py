@@ -33,6 +33,7 @@ def predict_guided(block: Block) -> Array:
             block.ratio,
             present,
             guide,
+            block.core,
         )
         guide = view.guide
         fused[index] = view.base[0].numpy()

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.block import Array, Block, Bool
+from model.block import Array, Block, Bool, Part
 from model.classical.temporal import mean_changes, on_pixels, share_of_after
 
 IQR_PER_STD = 1.349
@@ -47,7 +47,7 @@ class Target:
     known: Bool
     """(y, x) ``Block.known`` on the day: what is not has no weight as a neighbour either."""
 
-    core: tuple[slice, slice]
+    core: Part
     """(y, x) what is asked for."""
 
     ratio: int

@@ -61,6 +61,17 @@ def test_it_is_kriging(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(guided_change(image, made)[0, 0].numpy(), wanted, atol=2e-5)
 
 
+def test_a_part_is_what_the_whole_says_there_and_beyond_it_nothing() -> None:
+    torch.manual_seed(3)
+    made = guide_of(torch.randn(1, 2, 40, 50), torch.tensor([2]), 5)
+    image = torch.randn(1, 3, 8, 10).repeat_interleave(5, 2).repeat_interleave(5, 3)
+    part = (slice(7, 31), slice(0, 23))
+    found, whole = guided_change(image, made, part), guided_change(image, made)
+    torch.testing.assert_close(found[:, :, *part], whole[:, :, *part])
+    found[:, :, *part] = 0
+    assert not found.any()
+
+
 @pytest.mark.parametrize("noise", [0.02, 1.0])
 def test_the_shipped_number_of_iterations_is_enough(noise: float) -> None:
     """With what the covariance itself draws under so much noise: .02 is below all that is found."""

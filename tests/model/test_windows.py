@@ -10,7 +10,7 @@ from model.block import COARSE_PAD, Array, Block
 from model.diffusion import rddm, sample, sampling_steps
 from model.fuser import load_fuser
 from model.network_fuser import NetworkFuser
-from model.windows import Window, cut, merged, plan_windows
+from model.windows import Window, cut, hull, inside, merged, plan_windows
 from tests.model.makers import make_block, write_checkpoint
 
 LENGTHS = st.integers(16, 200)
@@ -28,6 +28,19 @@ def test_windows_cover_the_block_and_their_weights_sum_to_one(
         assert (window.weight >= 0).all()
         total[window.y, window.x] += window.weight
     torch.testing.assert_close(total, torch.ones(y, x))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(LENGTHS, LENGTHS, LENGTHS, LENGTHS), min_size=1))
+def test_a_hull_holds_its_parts_and_no_more(corners: list[tuple[int, int, int, int]]) -> None:
+    parts = [(slice(y, y + height), slice(x, x + width)) for y, x, height, width in corners]
+    image, whole = np.zeros((400, 400)), hull(parts)
+    for part in parts:
+        image[part] = 1
+        assert image[whole][inside(part, whole)].all()
+    rows, cols = np.nonzero(image)
+    assert (whole[0].start, whole[1].start) == (rows.min(), cols.min())
+    assert (whole[0].stop, whole[1].stop) == (rows.max() + 1, cols.max() + 1)
 
 
 @settings(deadline=None)
