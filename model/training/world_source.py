@@ -291,7 +291,7 @@ class _Reading:
         the pipeline could not have filled it.
 
         Holes take the next date of the same side, then of the other, moved by the change of the
-        coarse images: ``pipeline.references``.
+        coarse images: one of the two whose mean ``model.hole_fill`` takes where it knows both.
         """
         rng, shape = self.rng, (self.patch, self.patch)
         sky, share = draw_sky(rng, shape, 1), 0.0
