@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from model.block import COARSE_PAD, Fused
+from pipeline.corrections import Corrections
 from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_number, pack
 from pipeline.images import FineImages
 from pipeline.pairs import Gap
@@ -294,3 +295,25 @@ def test_an_image_is_read_only_where_it_can_fill_a_hole(tmp_path, monkeypatch) -
     world.read(tile=0, days=(10,), before=(9, 0, 3, 5), after=(14, 16, 20))
     assert sorted(set(read)) == [day(5), day(9), day(10), day(14)]
     assert len(read) == 4, "each once"
+
+
+def test_each_pixel_that_a_misplaced_date_helped_to_fill_is_flagged(tmp_path) -> None:
+    world = World(tmp_path, seed=2)
+    given = {"before": (3, 0, 5), "after": (9, 14, 16)}
+    where = BlockAddress(
+        tile=world.grid.tiles[0],
+        halo=0,
+        days=(day(8),),
+        bands=BANDS,
+        **{side: tuple(map(day, days)) for side, days in given.items()},
+        coarse_fill_days=WINDOW,
+    )
+    corrections = Corrections(misplaced=frozenset({day(14)}))
+    inputs = read_block(world.folder, world.grid, where, **STATISTICS, corrections=corrections)
+    dates = (*given["before"], *given["after"])
+    coarse = {n: coarse_image(world, n) for n in dates}
+    flagged = inputs.if_fused[0] & Quality.MISREGISTRATION != 0
+    for y, x in np.ndindex(flagged.shape):
+        used = [reference_pixel(world, coarse, own, dates, y, x)[1] for own in (3, 9)]
+        assert flagged[y, x] == (14 in used[0] | used[1])
+    assert 0.2 < flagged.mean() < 0.8
