@@ -186,7 +186,8 @@ class RegionConfig(_Section):
     validation: Literal["none", "sample", "all"] = "sample"
     """Fine dates that every run hides, fuses blind and scores: some dates and tiles of each class
     of hidden days, all of them, or none.  The scores stand in the cube, and in a report beside
-    it; no image is used for what it scores."""
+    it; no image is used for what it scores.  Those of the first run also say by how much the
+    uncertainty that the method states is multiplied."""
 
     institution: str = Field(default="not stated", min_length=1)
     """Who makes the cube, for its readers."""

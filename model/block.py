@@ -30,6 +30,12 @@ class Fused(NamedTuple):
     """(time, band, y, x) standard deviation of ``reflectance`` about the truth, so that +- 1.645
     of it holds 90 %; None from a method that states none."""
 
+    def widened(self, factor: float) -> "Fused":
+        """The same with so many times the uncertainty."""
+        if self.sigma is None or factor == 1:
+            return self
+        return self._replace(sigma=self.sigma * np.float32(factor))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:

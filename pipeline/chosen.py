@@ -1,7 +1,8 @@
-"""Which method makes a tile-day: the region's own, or with ``auto`` one by its class of gaps.
+"""What held-out dates chose for each class of gaps: the method, of those ``auto`` picks among, and
+the factor by which the uncertainty it states is multiplied here.
 
-What ``auto`` picked is kept in ``auto.json`` beside the cube, and stays until it is to pick among
-other methods, or other weights of them, or a run is told to ``--refresh``: were it to follow each
+It is kept in ``chosen.json`` beside the cube, and stays until it is to be chosen among other
+methods, or other weights of them, or a run is told to ``--refresh``: were it to follow each
 night's scores, every night might make days stale.
 """
 
@@ -43,18 +44,26 @@ class Used:
     series: bool
     """Whether it is given the fine series around each day."""
 
+    sigma_factor: float = 1.0
+    """What the uncertainty that it states is multiplied by."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
     """The method of a class of gaps, and why it is that."""
 
     used: Used
-    why: str
+
+    why: str = ""
+    """"" where there is one method only."""
+
+    factor_why: str = ""
+    """By which dates the factor was measured; "" where no uncertainty is stated."""
 
     @classmethod
     def from_dict(cls, known: dict[str, Any]) -> Self:
         """What ``asdict`` wrote."""
-        return cls(used=Used(**known["used"]), why=known["why"])
+        return cls(**{**known, "used": Used(**known["used"])})
 
 
 class Period(NamedTuple):
@@ -66,16 +75,16 @@ class Period(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What ``auto`` picked."""
+    """What was chosen."""
 
     among: str
-    """Identity of all it picked among."""
+    """Identity of the method, or of all that ``auto`` picked among."""
 
     picks: tuple[Pick, ...]
     """One a class of gaps (``gap_class``)."""
 
     report: tuple[Period, ...]
-    """Whose fine images were used in no way to pick: there its scores are told."""
+    """Whose fine images were used in no way to choose: there its scores are told."""
 
     until: date
     """Day of the newest fine image that was known."""
@@ -102,10 +111,14 @@ class Chosen:
     @property
     def lines(self) -> list[str]:
         """For people."""
-        return [
-            f"{AUTO}, {gap_name(place)}: {pick.used.name}, {pick.why}"
-            for place, pick in enumerate(self.picks)
+        named = [(gap_name(place), pick) for place, pick in enumerate(self.picks)]
+        picked = [f"{AUTO}, {gap}: {pick.used.name}, {pick.why}" for gap, pick in named if pick.why]
+        factors = [
+            f"uncertainty x {pick.used.sigma_factor:.2f}, {gap}: {pick.factor_why}"
+            for gap, pick in named
+            if pick.factor_why
         ]
+        return [*picked, *factors]
 
 
 def gap_class(days: int, *, one_sided: bool) -> int:
@@ -126,14 +139,14 @@ def gap_name(place: int) -> str:
 
 
 def chosen_path(inputs: Path) -> Path:
-    """Where what was picked is kept."""
-    return inputs / "auto.json"
+    """Where it is kept."""
+    return inputs / "chosen.json"
 
 
 def read_chosen(job: Job) -> Chosen | None:
-    """What a job's ``auto`` picked; None where it has not, or among others, or is not asked."""
+    """What was chosen for a job; None where nothing was yet, or among other methods."""
     path = chosen_path(job.inputs)
-    if job.method.name != AUTO or not path.exists():
+    if not path.exists():
         return None
     found = Chosen.from_dict(json.loads(path.read_text()))
     known = found.among == job.method.card().sha and len(found.picks) == CLASSES
@@ -141,15 +154,16 @@ def read_chosen(job: Job) -> Chosen | None:
 
 
 def picks_of(job: Job) -> tuple[Pick, ...]:
-    """What makes the tile-days of each class; () where the job's own method makes all of them.
+    """What makes the tile-days of each class; () where the job's own method makes all of them,
+    and its uncertainty is taken as it states it.
 
-    Raises NotChosenError.
+    Raises NotChosenError where ``auto`` has not picked yet.
     """
+    if (found := read_chosen(job)) is not None:
+        return found.picks
     if job.method.name != AUTO:
         return ()
-    if (found := read_chosen(job)) is None:
-        raise NotChosenError(
-            f"method: {AUTO} of {job.name} has not picked yet; run `daily30 fuse` or `daily30 "
-            "plan`, which hold fine dates out and pick by their scores"
-        )
-    return found.picks
+    raise NotChosenError(
+        f"method: {AUTO} of {job.name} has not picked yet; run `daily30 fuse` or `daily30 "
+        "plan`, which hold fine dates out and pick by their scores"
+    )

@@ -65,7 +65,10 @@ def outcome(view: TileView, day: date) -> str:
     ending = f"; provisional, images after {view.horizon} may change it" if late else ""
     if made_from.gap is not None:
         return f"not fused: {made_from.gap.value}{ending}"
-    by = f" by {view.recipe.used(made_from.gap_class(day)).name}" if view.recipe.picks else ""
+    used = view.recipe.used(made_from.gap_class(day))
+    by = f" by {used.name}" if view.recipe.job.method.among else ""
+    if used.sigma_factor != 1:
+        ending = f", uncertainty x {used.sigma_factor:.2f}{ending}"
     dates = [side[0] for side in (made_from.before, made_from.after) if side]
     if len(dates) == 1:
         return f"fused{by} from {dates[0]} alone{ending}"
@@ -143,7 +146,8 @@ def _table(
 def _verdict(one: Candidate, view: TileView, made_from: MadeFrom, day: date) -> str:
     for side in (made_from.before, made_from.after):
         if one.day in side:
-            return "fills holes" if side.index(one.day) else "reference"
+            place = side.index(one.day)
+            return f"fills holes, number {place}" if place else "reference"
     least, known = view.recipe.job.rules.min_clear, view.coarse_known.get(one.day, 0.0)
     if one.clear < least:
         return f"{one.clear:.0%} clear, a reference needs {least:.0%}"

@@ -75,8 +75,9 @@ def _fuse_tile(task: FuseTask, device: str) -> FuseReport:
     read = time.perf_counter()
     fused = None
     if inputs.block is not None:
-        used = recipe.by_name(task.method)
+        used = recipe.used(task.gap_class)
         fused = fuser_for(job.method.by_name(used.name), used.sha, device).fuse(inputs.block)
+        fused = fused.widened(used.sigma_factor)
     answered = time.perf_counter()
     late = np.full(len(task.days), task.status is Status.PROVISIONAL)
     # Arrays of a method before are written too: what it said is not true of this one.
@@ -115,7 +116,7 @@ def block_address(recipe: Recipe, task: FuseTask) -> BlockAddress:
     """Where and when a task reads."""
     return BlockAddress(
         tile=recipe.job.grid.tiles[task.tile],
-        halo=recipe.by_name(task.method).halo,
+        halo=recipe.used(task.gap_class).halo,
         days=task.days,
         bands=recipe.bands,
         before=task.before,

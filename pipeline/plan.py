@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline.choose import Choice, TileView, views
+from pipeline.choose import Choice, MadeFrom, TileView, views
 from pipeline.cube import Status
 from pipeline.job import Job
 from pipeline.pairs import Gap
@@ -35,7 +35,7 @@ class FuseTask:
     days: tuple[date, ...]
 
     before: tuple[date, ...]
-    """The reference before all days, then dates before them that may fill holes of either."""
+    """The reference before all days, then the dates that may fill its holes."""
 
     after: tuple[date, ...]
     """The same after; both are empty where only the day's own observation is written."""
@@ -47,7 +47,7 @@ class FuseTask:
     """Why there is no bracket."""
 
     method: str
-    """What fuses the days, ``Recipe.by_name``."""
+    """What fuses the days, for people; ``Recipe.used`` tells all of it."""
 
     status: Status
     """What the tile-days are once the task is done."""
@@ -57,6 +57,12 @@ class FuseTask:
 
     coarse_valid: tuple[float, ...]
     """(time,) share of the tile's coarse cells seen clear."""
+
+    @property
+    def gap_class(self) -> int | None:
+        """``chosen.gap_class`` of its days, or of one that the same makes; None without one."""
+        made_from = MadeFrom(before=self.before, after=self.after)
+        return made_from.gap_class(self.days[0])
 
     def __str__(self) -> str:
         period = " to ".join(str(day) for day in sorted({self.days[0], self.days[-1]}))
@@ -126,7 +132,7 @@ class Plan:
                 "before": task.before[0] if task.before else None,
                 "after": task.after[0] if task.after else None,
                 "status": task.gap.value if task.gap else task.status.name.lower(),
-                **({"method": task.method} if self.recipe.picks else {}),
+                **({"method": task.method} if self.recipe.job.method.among else {}),
             }
             for task in self.tasks
         ]

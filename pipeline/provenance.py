@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from catalogs import local_path, redact
+from pipeline.chosen import gap_name
 from pipeline.ingest import Collected, open_inputs
 from pipeline.job import Job
 from pipeline.recipe import Recipe, load_recipe, plan_path
@@ -78,6 +79,7 @@ def provenance(job: Job, known: Mapping[str, Any]) -> dict[str, Any]:
                 },
                 "shift_cells": list(recipe.measured.shift),
             },
+            **_uncertainty(recipe),
         },
     }
 
@@ -98,6 +100,21 @@ def sensor_lines(attrs: Mapping[str, Any]) -> tuple[str, ...]:
         f"fine against coarse, gain and bias: {bands}; from {cells} cells, coarse lies "
         f"{down:+.2f} cells down and {right:+.2f} right",
     )
+
+
+def _uncertainty(recipe: Recipe) -> dict[str, Any]:
+    """What was done to the uncertainty that the method states; nothing where it states none."""
+    told = [
+        {
+            "gap": gap_name(gap),
+            "method": pick.used.name,
+            "factor": float(f"{pick.used.sigma_factor:.4g}"),
+            "why": pick.factor_why,
+        }
+        for gap, pick in enumerate(recipe.picks)
+        if pick.factor_why
+    ]
+    return {"uncertainty": told} if told else {}
 
 
 def _metres(job: Job) -> str:

@@ -23,7 +23,7 @@ from pipeline.ingest import open_inputs
 from pipeline.job import AUTO, Job, JobError
 from pipeline.statistics import region_statistics
 
-_FORMAT = 4
+_FORMAT = 3
 """Raised when the code's own answer for the same inputs changes, so that cubes become stale."""
 
 
@@ -58,7 +58,7 @@ class Recipe:
     """How the coarse images relate to the fine ones; frozen likewise."""
 
     picks: tuple[Pick, ...] = ()
-    """What ``auto`` picked for each class of gaps; () where one method makes all days."""
+    """What held-out dates chose for each class of gaps; () where they chose nothing."""
 
     @property
     def statistics(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -72,17 +72,12 @@ class Recipe:
 
     def used(self, gap: int | None) -> Used:
         """What makes a day of a class of gaps (``chosen.gap_class``); None: nothing is fused."""
-        if not self.picks:
-            name = self.job.method.name
-            return Used(name=name, sha=self.sha, halo=self.halo, series=self.series)
-        if gap is None:
+        if self.picks and gap is not None:
+            return self.picks[gap].used
+        name = self.job.method.name
+        if name == AUTO:
             return Used(name=AUTO, sha=AUTO, halo=self.halo, series=False)
-        return self.picks[gap].used
-
-    def by_name(self, name: str) -> Used:
-        """One of those that ``used`` gives."""
-        known = [pick.used for pick in self.picks if pick.used.name == name]
-        return known[0] if known else self.used(None)
+        return Used(name=name, sha=self.sha, halo=self.halo, series=self.series)
 
     @property
     def code(self) -> int:
@@ -115,7 +110,9 @@ class Recipe:
             else None,
             self.job.coregister,
             self.measured.shift if self.job.coregister == "shift" else None,
-            *(["calm"] if self.job.flicker == "calm" else []),  # appended: others stay as they are
+            # Appended: others stay as they are.
+            *(["calm"] if self.job.flicker == "calm" else []),
+            *(["sigma", used.sigma_factor] if used.sigma_factor != 1 else []),
         ]
         return int.from_bytes(digest(parts, 4), "big")
 
@@ -155,9 +152,7 @@ class Recipe:
                 lines=tuple(Line(**line) for line in known["measured"]["lines"]),
                 shift=(known["measured"]["shift"][0], known["measured"]["shift"][1]),
             ),
-            picks=tuple(
-                Pick(used=Used(**one["used"]), why=one["why"]) for one in known.get("picks", ())
-            ),
+            picks=tuple(map(Pick.from_dict, known.get("picks", ()))),
         )
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from catalogs import Role
 from pipeline import expected
-from pipeline.chosen import Used
+from pipeline.chosen import Used, chosen_path
 from pipeline.collection import write_collection
 from pipeline.compare import compare_day, compare_tasks, keep
 from pipeline.cube import METHOD_CODES, Status, day_number
@@ -167,10 +167,13 @@ def validate(
     """Hold fine dates out, as many as the job asks for, and keep their scores beside the cube.
 
     What was scored in a run before is not fused again; ``publish`` puts the scores into the cube.
-    ``auto`` picks its methods by them, once, and again where ``refresh`` is given.
+    They choose what the days are made by (``pipeline.chosen``), once, and again where ``refresh``
+    is given; where nothing is held out any more, what was chosen stays until then.
     """
     if job.validation == "none":
         forget(job.inputs)
+        if refresh:
+            chosen_path(job.inputs).unlink(missing_ok=True)
         return
     found = hold_out(job, ex, extent=job.validation, choose_anew=refresh, on_progress=on_progress)
     found.write(job.inputs)
@@ -215,7 +218,7 @@ def fuse(
     work = partial(fuse_tile, device=ex.device)
     for outcome in ex.map(work, _starting(cube, todo), gpu=True):
         report = outcome.result or FuseReport(task=outcome.task, error=outcome.error)
-        _record(cube, report, planned.recipe.by_name(report.task.method))
+        _record(cube, report, planned.recipe.used(report.task.gap_class))
         task, summary = report.task, summary.add(report)
         done += len(task.days)
         days.end(task.days)

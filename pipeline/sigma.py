@@ -30,6 +30,8 @@ def attrs_of(band: str) -> dict[str, Any]:
         "standard_name": "surface_bidirectional_reflectance standard_error",
         "long_name": f"standard deviation of the fused {band} about the truth: "
         "+- 1.645 of it holds 90 %; 0: none stated, not fused or observed",
+        "comment": "as the method states it, times a factor for each class of days to the "
+        "reference where daily30_run tells factors under uncertainty",
         "units": "1",
         "scale_factor": SCALE,
         "_FillValue": 0,

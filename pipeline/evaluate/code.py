@@ -48,7 +48,6 @@ _SCENES = {
         "pipeline/images.py",
         "model/coarse_fill.py",
         "model/coarse_calm.py",
-        "model/hole_fill.py",
     ),
 }
 """Of a world what simulates it is in its ``sha``."""

@@ -6,8 +6,11 @@
     held_out.py  a target fused by several methods and compared: a task for any worker
     seen.py      which dates the weights of a method have seen already
     answers.py   what has been answered, kept on disk
-    moments.py, sums.py, table.py   scores that add up, and their rows
-    choice.py, auto.py   which method ``auto`` takes, on other dates than it reports
+    moments.py, ratios.py, sums.py  scores that add up
+    table.py, intervals.py          their rows
+    choice.py    which dates choose, and which method ``auto`` takes by them
+    widen.py     by how much the uncertainty of a method is multiplied, by the same dates
+    decide.py    both, once, and kept
     result.py, report.py, plot.py   what it came to
     stage.py     all of it: what ``daily30 validate`` and every run do
 

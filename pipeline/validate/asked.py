@@ -15,6 +15,7 @@ class Asked:
     sha: str
     halo: int
     series: bool
+    sigma: bool
     """As its card says."""
 
     @property
@@ -32,5 +33,13 @@ def asked(job: Job, names: Iterable[str]) -> tuple[Asked, ...]:
     for name in dict.fromkeys(names):
         method = job.method.by_name(name)
         card = method.card()
-        found.append(Asked(method=method, sha=card.sha, halo=card.halo, series=card.series))
+        found.append(
+            Asked(
+                method=method,
+                sha=card.sha,
+                halo=card.halo,
+                series=card.series,
+                sigma=card.sigma,
+            )
+        )
     return tuple(found)

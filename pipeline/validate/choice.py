@@ -1,5 +1,6 @@
-"""How ``method: auto`` picks: by held-out dates, for each class of gaps, and on other dates than
-those on which its own scores are told.
+"""How held-out dates choose, for each class of gaps, and on other dates than those on which the
+scores of what they chose are told: which method ``auto`` takes, and by how much the uncertainty it
+states is multiplied (``validate.widen``).
 
 The period is cut into blocks, a third of it each (but 24 to 128 days).  The dates of the first,
 third ... block choose, those of the others are reported.  While a date chooses, the dates that
@@ -27,6 +28,7 @@ from pipeline.validate.hide import HIDE, ONE_SIDED, Region
 from pipeline.validate.sums import Sums
 from pipeline.validate.table import Answered, by_date, difference, pooled_rmse
 from pipeline.validate.targets import Extent, Target, targets
+from pipeline.validate.widen import widened
 from pipeline.version import software
 
 SHORTEST, LONGEST = 24, 128
@@ -58,9 +60,14 @@ def choosing(region: Region, periods: Sequence[Period], extent: Extent) -> list[
     # Of a sample too as many as choose: in clouds most dates leave a longer gap than is hidden.
     def fits(one: Target) -> bool:
         early = one.hide != ONE_SIDED or one.day < min(reported, default=date.max)
-        return early and one.gap_class == HIDE.index(one.hide)
+        return early and typical(one)
 
     return targets(region, hide=HIDE, extent=extent, dates=dates, besides=reported, fits=fits)
+
+
+def typical(target: Target) -> bool:
+    """Whether the gap that a date is left with is of the class that its hidden days stand for."""
+    return target.gap_class == HIDE.index(target.hide)
 
 
 def choose(
@@ -69,19 +76,26 @@ def choose(
     by_method: Mapping[str, Answered],
     periods: Sequence[Period],
 ) -> Chosen:
-    """The method of each class, from the answers to ``choosing``."""
+    """The method of each class and its factor, from the answers to ``choosing``."""
     known = within(region.survey.fine_days, periods)
-    picks = [
-        _pick(methods, _of_class(by_method, place)) if known else _first(methods, "no date is left")
-        for place in range(CLASSES)
-    ]
+    if len(methods) == 1:
+        picks = [Pick(used=used_of(methods[0]))] * CLASSES
+    elif known:
+        picks = [_pick(methods, _of_class(by_method, place)) for place in range(CLASSES)]
+    else:
+        picks = [_first(methods, "no date is left")] * CLASSES
     return Chosen(
         among=region.job.method.card().sha,
-        picks=tuple(picks),
+        picks=widened(picks, by_method, stating={one.name for one in methods if one.sigma}),
         report=tuple(periods),
         until=max(region.survey.fine_days),
         software=software(),
     )
+
+
+def used_of(one: Asked) -> Used:
+    """At work, its uncertainty as stated."""
+    return Used(name=one.name, sha=one.sha, halo=one.halo, series=one.series)
 
 
 def of_auto(chosen: Chosen, by_method: Mapping[str, Answered]) -> list[tuple[Target, Sums]]:
@@ -124,18 +138,14 @@ def _pick(methods: Sequence[Asked], by_method: Mapping[str, Answered]) -> Pick:
     told = f"RMSE on {len(dates)} held-out dates, {dates[0]} to {dates[-1]}: {told}"
     for one in listed:
         if one.name == best:
-            return Pick(used=_used(one), why=f"the best; {told}")
+            return Pick(used=used_of(one), why=f"the best; {told}")
         found = difference(by_method[one.name], by_method[best])
         if found is None or found.low <= 0:
             interval = "few blocks" if found is None else f"[{found.low:+.4f}, {found.high:+.4f}]"
             why = f"named before {best} and not surely worse ({interval}); {told}"
-            return Pick(used=_used(one), why=why)
+            return Pick(used=used_of(one), why=why)
     raise AssertionError("the best is one of them")
 
 
 def _first(methods: Sequence[Asked], why: str) -> Pick:
-    return Pick(used=_used(methods[0]), why=f"the first named, for {why}")
-
-
-def _used(one: Asked) -> Used:
-    return Used(name=one.name, sha=one.sha, halo=one.halo, series=one.series)
+    return Pick(used=used_of(methods[0]), why=f"the first named, for {why}")

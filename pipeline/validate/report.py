@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from pipeline.chosen import gap_name
 from pipeline.evaluate.document import (
     Bullets,
     Cell,
@@ -19,7 +20,7 @@ from pipeline.pixel_series import draw as draw_pixels
 from pipeline.pixel_series import of_cube
 from pipeline.validate.hide import class_name
 from pipeline.validate.plot import draw
-from pipeline.validate.result import Validation, report_path
+from pipeline.validate.result import HELD, Validation, report_path
 from pipeline.validate.table import FLOOR, Row
 
 COLUMNS = ("rmse", "changed", "cc", "bias", "edge", "lbp", "coverage")
@@ -66,8 +67,9 @@ def _blocks(found: Validation, picture: Path | None, pixels: Path | None) -> Ite
     yield from tables(found)
     for note in found.notes:
         yield Paragraph(text=note)
+    yield from _uncertainty(found)
     if found.choice:
-        yield Heading(text="What auto picked, by other dates than those above", level=2)
+        yield Heading(text="What held-out dates chose", level=2)
         yield Bullets(texts=found.choice)
     if pixels is not None:
         yield Heading(text="Pixels through time", level=2)
@@ -78,6 +80,39 @@ def _blocks(found: Validation, picture: Path | None, pixels: Path | None) -> Ite
         )
     if not found.rows:
         yield Paragraph(text="No fine date has clear references on both sides of it.")
+
+
+def _uncertainty(found: Validation) -> Iterator[Element]:
+    if not found.intervals:
+        return
+    yield Heading(text="Uncertainty", level=2)
+    yield Paragraph(
+        text="Share of the truth within the 90 % interval, as the method states it and as the cube "
+        "has it, multiplied by a factor; on dates that the factors were not measured on. `score`: "
+        "the width of the interval and 20 times what lies beyond it, smaller is better."
+    )
+    head = ("reference", "method", "dates", "factor", "stated", "written", "score", "written")
+    yield Table(
+        head=head,
+        rows=tuple(
+            tuple(
+                Cell(text=text)
+                for text in (
+                    gap_name(row.gap),
+                    row.method,
+                    f"{row.dates}",
+                    f"{row.factor:.2f}",
+                    f"{row.stated:.3f}",
+                    f"{row.written:.3f}",
+                    f"{row.score_stated:.4f}",
+                    f"{row.score_written:.4f}",
+                )
+            )
+            for row in found.intervals
+        ),
+        texts=2,
+        caption=HELD,
+    )
 
 
 def _best(rows: list[Row], name: str) -> float:

@@ -7,13 +7,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
+from pipeline.chosen import gap_name
 from pipeline.recipe import write_json
 from pipeline.validate.hide import ONE_SIDED, ahead_note, class_name
+from pipeline.validate.intervals import IntervalRow
 from pipeline.validate.table import FLOOR, Row
 
 FILE = "validation.json"
 ATTRIBUTE = "daily30_validation"
 """Of the cube."""
+
+HELD = "truth in the 90 % interval, on dates that chose no factor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,11 @@ class Validation:
     """The region's own."""
 
     choice: tuple[str, ...] = ()
-    """What ``auto`` picked and why, a line a class of gaps; the rows are of other dates."""
+    """What held-out dates chose and why, ``Chosen.lines``; of ``auto`` the rows are of other
+    dates."""
+
+    intervals: tuple[IntervalRow, ...] = ()
+    """How much of the truth the uncertainty holds, on dates that chose nothing."""
 
     until: str
     """Day of the newest fine image that was known."""
@@ -48,6 +56,7 @@ class Validation:
             "extent": self.extent,
             "method": self.method,
             "choice": list(self.choice),
+            "intervals": [row.to_dict() for row in self.intervals],
             "until": self.until,
             "software": self.software,
             "days_ahead": self.days_ahead,
@@ -58,7 +67,8 @@ class Validation:
         """What ``to_dict`` wrote."""
         rows = tuple(Row.from_dict(row) for row in known["rows"])
         texts = {name: tuple(known.get(name, ())) for name in ("choice", "errors")}
-        return cls(**{**known, **texts, "rows": rows})
+        held = tuple(map(IntervalRow.from_dict, known.get("intervals", ())))
+        return cls(**{**known, **texts, "rows": rows, "intervals": held})
 
     def write(self, inputs: Path) -> None:
         """Into the folder of the inputs, in place of the one before."""
@@ -86,7 +96,26 @@ class Validation:
                 + (f"{row.gain.low:+.4f} to {row.gain.high:+.4f} |" if row.gain else "|")
                 for row in self.rows
             ),
+            *self._held_markdown(),
             *(f"\n{line}" for line in (*self.notes, *self.choice)),
+        ]
+
+    def _held_markdown(self) -> list[str]:
+        if not self.intervals:
+            return []
+        head = ("gap", "method", "dates", "factor", "stated", "written", "score", "written")
+        return [
+            "",
+            f"{HELD}:",
+            "",
+            f"| {' | '.join(head)} |",
+            "|---|---|" + "--:|" * (len(head) - 2),
+            *(
+                f"| {gap_name(row.gap)} | {row.method} | {row.dates} | {row.factor:.2f} | "
+                f"{row.stated:.1%} | {row.written:.1%} | {row.score_stated:.4f} | "
+                f"{row.score_written:.4f} |"
+                for row in self.intervals
+            ),
         ]
 
     @property
@@ -108,6 +137,8 @@ class Validation:
                 + ", ".join(f"{row.method} {row.rmse:.4f}" for row in of_class)
                 + "".join(map(_gain, (row for row in of_class if row.method == self.method)))
             )
+        if self.intervals:
+            told += [f"{HELD}:", *(row.line for row in self.intervals)]
         return [*told, *self.notes, *self.choice]
 
 

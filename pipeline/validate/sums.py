@@ -11,6 +11,7 @@ from model.metrics import changed, edge, lbp, only
 from pipeline.additive import Additive
 from pipeline.bootstrap import BLOCK_M, BlockErrors
 from pipeline.validate.moments import Moments
+from pipeline.validate.ratios import Ratios
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,9 @@ class Sums:
     blocks: BlockErrors
     """Squared errors by blocks of ground, for ``pipeline.bootstrap``."""
 
+    ratios: Ratios
+    """How far they reach beyond the uncertainty that was stated."""
+
     @classmethod
     def of(
         cls,
@@ -69,12 +73,15 @@ class Sums:
             )
 
         block_px = max(round(BLOCK_M / pixel_m), 1)
+        error = fused - truth
+        stated = None if sigma is None else Ratios.of(error[:, scored], sigma[:, scored])
         return cls(
             moments=moments(scored),
             changed=moments(large),
             edge=Weighted.of(edge(image, truth), pixels),
             lbp=Weighted.of(lbp(image, truth), pixels),
-            blocks=BlockErrors.of(fused - truth, scored, block_px=block_px),
+            blocks=BlockErrors.of(error, scored, block_px=block_px),
+            ratios=Ratios.none() if stated is None else stated,
         )
 
     def __add__(self, other: Self) -> Self:
@@ -90,6 +97,7 @@ class Sums:
                 pixels=np.concatenate([self.blocks.pixels, other.blocks.pixels]),
                 squared=np.concatenate([self.blocks.squared, other.blocks.squared]),
             ),
+            ratios=self.ratios + other.ratios,
         )
 
     @property
@@ -105,6 +113,7 @@ class Sums:
             "edge": [self.edge.total, self.edge.weight],
             "lbp": [self.lbp.total, self.lbp.weight],
             "blocks": [self.blocks.pixels.tolist(), self.blocks.squared.tolist()],
+            "ratios": self.ratios.to_dict(),
         }
 
     @classmethod
@@ -121,4 +130,6 @@ class Sums:
                 pixels=np.array(pixels, np.float64),
                 squared=np.array(squared, np.float64).reshape(-1, bands),
             ),
+            # An answer of before there were any is not asked for (``targets``), but is read.
+            ratios=Ratios.from_dict(known.get("ratios", {})),
         )

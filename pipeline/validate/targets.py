@@ -28,7 +28,7 @@ SAMPLE_DATES = 4
 SAMPLE_TILES = 2
 """Of a sample: dates of each class of hidden days, and tiles of each date."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the same target is fused or scored in another way."""
 
 

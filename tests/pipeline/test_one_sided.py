@@ -143,7 +143,10 @@ def test_a_region_that_leaves_such_days_out_is_not_asked_about_them(done: Job) -
     assert not targets(region, hide=[ONE_SIDED], extent="all")
 
 
-def test_a_product_that_looks_ahead_is_told_with_the_scores(done: Job, tmp_path: Path) -> None:
+def test_a_product_that_looks_ahead_is_told_with_the_scores(
+    done: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.validate.sums.BLOCK_M", 120.0)
     known = Validation.read(done.inputs)
     assert known is not None
     assert not known.notes

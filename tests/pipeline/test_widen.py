@@ -1,0 +1,358 @@
+"""Factors of uncertainty: by which dates they are measured, what they do to a cube, who hears."""
+
+import json
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from model.card import read_card, write_card
+from pipeline import run
+from pipeline.chosen import (
+    CLASSES,
+    ONE_SIDED,
+    Chosen,
+    Pick,
+    Used,
+    chosen_path,
+    gap_class,
+    read_chosen,
+)
+from pipeline.cube import day_number
+from pipeline.executor import executor
+from pipeline.explain import explain_day
+from pipeline.images import array_of, day_axis
+from pipeline.job import Job, Method, PairRules
+from pipeline.plan import StaleError, make_plan
+from pipeline.recipe import Recipe, make_recipe
+from pipeline.run import cube_status, run_job
+from pipeline.store import read_attrs, read_tables
+from pipeline.validate import choice
+from pipeline.validate.choice import choosing, report_periods, within
+from pipeline.validate.hide import HIDE, Region
+from pipeline.validate.ratios import AS_STATED, FACTORS, Ratios
+from pipeline.validate.result import ATTRIBUTE, Validation, report_path
+from pipeline.validate.stage import validate
+from pipeline.validate.sums import Sums
+from pipeline.validate.targets import Target
+from pipeline.validate.widen import widened
+from tests.model.makers import make_calibration, write_checkpoint
+from tests.season import make_season
+from tests.synthetic import day
+
+BANDS = ("red", "nir08")
+FIRST, LAST = 4, 54
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A cube by a network that is too sure of itself; who changes it takes a copy."""
+    folder = tmp_path_factory.mktemp("widen")
+    weights = write_checkpoint(folder / "weights", trained=False, bands=BANDS)
+    sure = replace(make_calibration(BANDS), intercept=np.full(2, -6.0, np.float32))
+    write_card(weights, read_card(weights) | {"uncertainty": [sure.to_dict()]})
+    season = make_season(folder / "files", days=LAST + 1, every=4, clear=(0.9, 1), cols=4)
+    job = season.job(
+        start=day(FIRST),
+        end=day(LAST),
+        rules=PairRules(min_clear=0.4, max_span_days=48),
+        method=Method(name="sa-stf", checkpoint=str(weights)),
+        validation="sample",
+    )
+    summary = run_job(job, scheduler="synchronous")
+    assert summary.ok, summary.errors
+    return job
+
+
+def copied(job: Job, folder: Path) -> Job:
+    shutil.copytree(job.cube.parent, folder, dirs_exist_ok=True)
+    return replace(job, cube=folder / job.cube.name)
+
+
+def chosen_of(job: Job) -> Chosen:
+    found = read_chosen(job)
+    assert found is not None
+    return found
+
+
+def factors(job: Job) -> list[float]:
+    return [pick.used.sigma_factor for pick in chosen_of(job).picks]
+
+
+def pixels(job: Job, name: str) -> np.ndarray:
+    return np.asarray(array_of(zarr.open_group(job.cube, mode="r"), name))
+
+
+def classes(job: Job) -> np.ndarray:
+    """(time,) the class of gaps of each fused day of the one tile; -1 where nothing is fused."""
+    tables = read_tables(job.cube)
+    found = []
+    for at, when in enumerate(tables.days):
+        sides = [int(tables.arrays[name][at, 0]) for name in ("ref_prev", "ref_next")]
+        away = [abs(day_number(when) - one) for one in sides if one]
+        found.append(gap_class(min(away), one_sided=len(away) == 1) if away else -1)
+    return np.array(found)
+
+
+def test_the_interval_of_the_cube_holds_more_of_other_dates(done: Job) -> None:
+    found = Validation.read(done.inputs)
+    assert found is not None
+    assert found.intervals
+    for row in found.intervals:
+        assert row.factor == pytest.approx(factors(done)[row.gap], rel=1e-3)
+        assert abs(row.written - 0.9) < abs(row.stated - 0.9)
+        assert row.score_written < row.score_stated
+
+
+def test_sigma_is_what_the_method_states_times_the_factor_of_its_class(
+    done: Job, tmp_path: Path
+) -> None:
+    cube = tmp_path / "plain" / "season.zarr"
+    plain = replace(done, cube=cube, validation="none", start=day(LAST - 8))
+    assert run_job(plain, scheduler="synchronous").ok
+    assert read_chosen(plain) is None
+    assert make_recipe(plain).picks == ()
+    assert "uncertainty" not in read_attrs(plain.cube)["daily30_run"]
+    by_day = classes(plain)
+    assert set(by_day) == {0, ONE_SIDED}
+    np.testing.assert_array_equal(pixels(done, "red")[-9:], pixels(plain, "red"))
+    ours, stated = (pixels(job, "sigma_red")[-9:].astype(np.float64) for job in (done, plain))
+    np.testing.assert_array_equal(ours > 0, stated > 0)
+    for gap, factor in enumerate(factors(done)):
+        here = (stated > 0) & (by_day == gap)[:, None, None]
+        if gap in by_day:
+            assert here.any()
+            assert factor > 1.1
+            # Both are packed, each to within a sixtieth.
+            np.testing.assert_allclose(ours[here], factor * stated[here], rtol=0.035, atol=factor)
+
+
+def test_attributes_status_report_and_explain_tell_what_was_done(done: Job) -> None:
+    chosen, attrs = chosen_of(done), read_attrs(done.cube)
+    told = attrs["daily30_run"]["uncertainty"]
+    assert [one["factor"] for one in told] == pytest.approx(factors(done), rel=1e-3)
+    assert [one["why"] for one in told] == [pick.factor_why for pick in chosen.picks]
+    first = chosen.lines[0]
+    assert first.startswith(f"uncertainty x {factors(done)[0]:.2f}, reference up to 8 days away: ")
+    assert "would hold 90 % on " in first
+    assert f"held-out dates, {day(FIRST)} to " in first
+    known = attrs[ATTRIBUTE]
+    assert known["choice"] == chosen.lines
+    again = Validation.from_dict(json.loads(json.dumps(known)))
+    assert again.to_dict() == known
+    lines = cube_status(done.cube).lines()
+    assert set(chosen.lines) <= set(lines)
+    assert {row.line for row in again.intervals} <= set(lines)
+    assert any("| reference up to 8 days away | sa-stf | " in line for line in again.markdown())
+    assert ">Uncertainty<" in report_path(done.cube).read_text()
+    (line,) = [one for one in explain_day(done, day(30), tile=0) if one.startswith("tile 0")]
+    assert f", uncertainty x {factors(done)[0]:.2f}" in line
+
+
+def test_a_plan_keeps_the_factors(done: Job) -> None:
+    recipe = make_recipe(done)
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert recipe.picks == chosen_of(done).picks
+    planned = make_plan(done)
+    assert not planned.tasks
+    assert not planned.stale
+
+
+def test_another_factor_makes_the_days_of_its_class_stale_and_no_others(
+    done: Job, tmp_path: Path
+) -> None:
+    job = copied(done, tmp_path / "other")
+    known = json.loads(chosen_path(job.inputs).read_text())
+    known["picks"][0]["used"]["sigma_factor"] *= 2
+    chosen_path(job.inputs).write_text(json.dumps(known))
+    planned = make_plan(job)
+    days = read_tables(job.cube).days
+    assert planned.stale
+    wanted = {days[at] for at in np.flatnonzero(classes(job) == 0)}
+    assert {when for task in planned.tasks for when in task.days} == wanted
+    with pytest.raises(StaleError, match="--refresh"):
+        run_job(job, scheduler="synchronous")
+
+
+def test_a_later_run_measures_nothing_and_its_factors_stay_without_validation(
+    done: Job, tmp_path: Path
+) -> None:
+    job = copied(done, tmp_path / "later")
+    before = chosen_path(job.inputs).read_bytes()
+    told: list[Any] = []
+    for validation in ("sample", "none"):
+        again = replace(job, validation=validation)
+        run_job(again, scheduler="synchronous", on_progress=told.append)
+        assert not [one for one in told if one.stage in ("validate", "fuse")]
+        assert chosen_path(job.inputs).read_bytes() == before
+    assert read_attrs(job.cube)["daily30_run"]["uncertainty"]
+
+
+def test_a_cube_begun_without_factors_goes_on_without_until_it_is_refreshed(
+    done: Job, tmp_path: Path
+) -> None:
+    job = copied(done, tmp_path / "begun")
+    path = chosen_path(job.inputs)
+    measured = path.read_bytes()
+    path.unlink()
+    with executor(scheduler="synchronous") as ex:
+        found = validate(job, ex, extent="sample")
+        assert not path.exists()
+        assert found.choice[0].startswith("uncertainty x 1.00, ")
+        assert "the cube was begun so; --refresh measures it" in found.choice[0]
+        assert not found.intervals
+        run.validate(job, ex, refresh=True)
+        assert path.read_bytes() == measured
+        without = replace(job, validation="none")
+        run.validate(without, ex)
+        assert path.read_bytes() == measured
+        run.validate(without, ex, refresh=True)
+        assert not path.exists()
+
+
+def test_that_a_region_is_validated_from_now_on_makes_no_day_stale(
+    done: Job, tmp_path: Path
+) -> None:
+    job = replace(done, cube=tmp_path / "on" / "season.zarr", end=day(FIRST + 3))
+    assert run_job(replace(job, validation="none"), scheduler="synchronous").ok
+    summary = run_job(job, scheduler="synchronous")
+    assert summary.ok
+    assert not summary.fused.tile_days
+
+
+def test_a_short_period_is_as_stated_and_says_so(done: Job, tmp_path: Path) -> None:
+    job = replace(copied(done, tmp_path / "short"), end=day(FIRST + 14))
+    with executor(scheduler="synchronous") as ex:
+        validate(job, ex, extent="sample", choose_anew=True)
+    assert factors(job) == [1.0] * CLASSES
+    assert all("no held-out date can measure it" in line for line in chosen_of(job).lines)
+
+
+@pytest.mark.slow
+def test_what_is_chosen_is_the_same_whatever_the_workers(done: Job, tmp_path: Path) -> None:
+    job = copied(done, tmp_path / "workers")
+    before = chosen_path(job.inputs).read_bytes()
+    answers = job.inputs / "validation.jsonl"
+    known = answers.read_bytes()
+    answers.unlink()
+    with executor(2, "processes") as ex:
+        validate(job, ex, extent="sample", choose_anew=True)
+    assert chosen_path(job.inputs).read_bytes() == before
+    assert answers.read_bytes() == known
+
+
+def spoil(job: Job, days: Collection[date]) -> None:
+    """Other pixels on these days, as if they had been read so."""
+    root = zarr.open_group(job.inputs / "fine.zarr", mode="r+")
+    rng, axis = np.random.default_rng(0), day_axis(root)
+    for when in days:
+        for band in BANDS:
+            image = array_of(root, band)
+            image[axis.index(day_number(when))] = rng.integers(0, 9000, image.shape[1:])
+    shutil.rmtree(job.inputs / "counts")
+
+
+def measured(job: Job) -> dict[str, Any]:
+    """What is chosen, made from nothing."""
+    (job.inputs / "validation.jsonl").unlink(missing_ok=True)
+    with executor(scheduler="synchronous") as ex:
+        validate(job, ex, extent="sample", choose_anew=True)
+    return chosen_of(job).to_dict()
+
+
+@pytest.mark.parametrize("planted", [False, True], ids=["as it is", "a leak planted"])
+def test_no_reported_image_reaches_a_factor(
+    done: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: bool
+) -> None:
+    job = copied(done, tmp_path / "spoilt")
+    before = chosen_of(job).to_dict()
+    if planted:
+        every = choice.targets
+
+        def leaky(*known: Any, besides: Any = (), **asked_for: Any) -> Any:
+            return every(*known, **asked_for)
+
+        monkeypatch.setattr(choice, "targets", leaky)
+    spoil(job, within(Region(job).survey.fine_days, report_periods(job)))
+    assert (measured(job) != before) == planted
+
+
+def sums(factor: float, seed: int, *, side: int = 16) -> Sums:
+    """Of a method whose errors are so many times what it states."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random((2, side, side), np.float32)
+    sigma = np.full(truth.shape, 0.01, np.float32)
+    error = factor * sigma * rng.standard_normal(truth.shape).astype(np.float32)
+    everywhere = np.ones((side, side), bool)
+    return Sums.of(truth + error, sigma, truth, truth, everywhere, pixel_m=30.0)
+
+
+def pick(name: str = "sa-stf") -> Pick:
+    return Pick(used=Used(name=name, sha=name, halo=0, series=False))
+
+
+def choosers(job: Job, hide: object) -> list[Target]:
+    """A target a date."""
+    found = choosing(Region(job), report_periods(job), "all")
+    return [one for one in found if one.hide == hide]
+
+
+def factor_of(answers: Sequence[tuple[Target, Sums]], place: int = 0) -> float:
+    picks = widened([pick()] * CLASSES, {"sa-stf": answers}, stating={"sa-stf"})
+    return picks[place].used.sigma_factor
+
+
+@pytest.mark.parametrize(("truth", "prior"), [(2.0, 1), (0.6, 4)], ids=["wider", "narrower"])
+def test_a_few_dates_are_believed_in_part(done: Job, truth: float, prior: int) -> None:
+    listed = choosers(done, 0)
+    assert len(listed) > 3
+    for count in (1, 2, len(listed)):
+        answers = [(one, sums(truth, at, side=64)) for at, one in enumerate(listed[:count])]
+        wanted = truth ** (count / (count + prior))
+        assert factor_of(answers) == pytest.approx(wanted, rel=0.035)
+        assert factor_of(answers[::-1]) == factor_of(answers)
+    # A date of few pixels more is hardly one.
+    answers = [(listed[0], sums(truth, 0, side=64)), (listed[1], sums(truth, 1, side=4))]
+    assert factor_of(answers) == pytest.approx(truth ** (1 / (1 + prior)), rel=0.035)
+
+
+def test_a_class_without_dates_takes_the_factor_next_to_it_of_the_same_method(done: Job) -> None:
+    short = choosers(done, 0)
+    listed = {
+        0: short,
+        2: [replace(one, hide=HIDE[2]) for one in short],
+        4: choosers(done, HIDE[4]),
+    }
+    answers = {
+        "sa-stf": [
+            (replace(one, hide=HIDE[place]), sums(factor, at))
+            for place, factor in ((0, 2), (2, 5), (4, 7))
+            for at, one in enumerate(listed[place])
+        ],
+        "linear": [],
+    }
+    found = widened([pick()] * CLASSES, answers, stating={"sa-stf"})
+    zero, one, two, three, last = (each.used.sigma_factor for each in found)
+    assert 1 < zero < two == one == three < last
+    assert "that of reference 17 to 32 days away" in found[1].factor_why
+    other = widened(
+        [pick(name) for name in ("linear", "sa-stf", "linear", "linear", "linear")],
+        answers,
+        stating={"sa-stf"},
+    )
+    assert {each.used.sigma_factor for each in other} == {1}
+    assert "no held-out date can measure it" in other[1].factor_why
+    assert other[0] == pick("linear")
+
+
+def test_what_holds_ninety_percent_already_stays_as_it_is(done: Job) -> None:
+    answers = [(one, sums(1, at, side=64)) for at, one in enumerate(choosers(done, 0))]
+    assert FACTORS[AS_STATED] == 1
+    assert factor_of(answers) == pytest.approx(1, abs=0.03)
+    assert Ratios.none().stated == 0
