@@ -30,7 +30,7 @@ class MadeFrom:
     """The images a day of a tile is made from."""
 
     before: tuple[date, ...] = ()
-    """The reference before, then what fills its holes, best first."""
+    """The reference before, then the dates before that may fill holes of either, ascending."""
 
     after: tuple[date, ...] = ()
     """The same after.  One side alone: the day is fused from a single reference."""

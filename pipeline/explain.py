@@ -146,8 +146,7 @@ def _table(
 def _verdict(one: Candidate, view: TileView, made_from: MadeFrom, day: date) -> str:
     for side in (made_from.before, made_from.after):
         if one.day in side:
-            place = side.index(one.day)
-            return f"fills holes, number {place}" if place else "reference"
+            return "fills holes" if side.index(one.day) else "reference"
     least, known = view.recipe.job.rules.min_clear, view.coarse_known.get(one.day, 0.0)
     if one.clear < least:
         return f"{one.clear:.0%} clear, a reference needs {least:.0%}"

@@ -234,7 +234,8 @@ def fillers(
     *,
     max_span_days: int,
 ) -> tuple[tuple[date, ...], tuple[date, ...]]:
-    """The references before and after ``target``, each followed by what may fill its holes.
+    """The references before and after ``target``, each followed by the dates of its side that may
+    fill holes of either (``model.hole_fill``), ascending.
 
     ``clear`` are all dates on which any pixel of the tile is clear, ascending.  On each side those
     of least cost are taken, as many as ``FILLERS`` says, at most ``max_span_days`` from the
@@ -252,12 +253,13 @@ def fillers(
             return ()
         listed = sorted(days, key=lambda one: (one.cost(target), abs((one.day - target).days)))
         left = prod(1 - one.clear for one in listed if one.day == reference)
-        taken = [reference]
+        taken: list[date] = []
         for one in listed:
-            if one.day != reference and FILLERS.wants(len(taken) - 1, left):
+            if one.day != reference and FILLERS.wants(len(taken), left):
                 taken.append(one.day)
                 left *= 1 - one.clear
-        return tuple(taken)
+        # In an order that does not follow the target: days of the same images are one run.
+        return (reference, *sorted(taken))
 
     return (
         side(found.before, (one for one in near if one.day < target)),

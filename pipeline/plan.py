@@ -35,7 +35,7 @@ class FuseTask:
     days: tuple[date, ...]
 
     before: tuple[date, ...]
-    """The reference before all days, then the dates that may fill its holes."""
+    """The reference before all days, then dates before them that may fill holes of either."""
 
     after: tuple[date, ...]
     """The same after; both are empty where only the day's own observation is written."""

@@ -24,12 +24,12 @@ class Quality(IntFlag):
     PROVISIONAL = 8
     """Images still to come may change it."""
     ONE_SIDED = 16
-    """Made from images of one side of the day alone: all of it, or here a reference was missing
-    and was made from an image of the other side."""
+    """Made from fine images of one side of the day alone: all of it, or here, where a reference was
+    cloudy and no other image of its side was clear."""
     COARSE_FILLED = 32
     """The coarse cell was cloudy, that day or on a reference date, and filled in time."""
     REFERENCE_FILLED = 64
-    """A reference was cloudy here and was made from another date's image."""
+    """A reference was cloudy here and was made from the images of other dates."""
     CLIPPED = 128
     """Some band was outside -0.2 .. 1.6."""
     WATER = 256

@@ -23,7 +23,7 @@ from pipeline.ingest import open_inputs
 from pipeline.job import AUTO, Job, JobError
 from pipeline.statistics import region_statistics
 
-_FORMAT = 3
+_FORMAT = 4
 """Raised when the code's own answer for the same inputs changes, so that cubes become stale."""
 
 

@@ -1,16 +1,14 @@
 """The images a run of days is fused from, read from the input cubes.
 
 A reference image has holes: clouds, scene edges.  A hole is filled pixel by pixel from the
-next date of the task's list that is clear there, first of the same side of the days, then of
-the other, moved by the change of the coarse images between that date and the reference's:
-
-    F(ref) ~ F(date) + up(C(ref) - C(date))
-
-so that the whole image stands for the reference's date.  Where that fails too, the pixel is
-NaN and gets its reason in the quality word.
+dates of the task's lists, of either side of the days: from the nearest that is clear there
+before the reference and the nearest after it, each moved by the change of the coarse images, or
+from the one that there is (``model.hole_fill``).  So the whole image stands for the reference's
+date, and both references of a day know the same dates.  Where no date is known, the pixel is NaN
+and gets its reason in the quality word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.block import COARSE_PAD, Block, Series
+from model.hole_fill import NEVER, Filled, fill_holes
 from model.upsample import bilinear
 from pipeline.corrections import AS_SEEN, Corrections
-from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_number
+from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_date, day_number
 from pipeline.grid import Grid, Tile
 from pipeline.images import (
     Bool,
@@ -33,9 +32,6 @@ from pipeline.images import (
 )
 from pipeline.pairs import Gap
 from pipeline.quality import Quality, flag
-
-_NEVER = -(10**6)
-"""Day number of a pixel that no date could fill."""
 
 _REASONS = {Gap.NO_COARSE: Quality.NO_COARSE, Gap.OBSERVED: Quality.SKIPPED}
 """Why a pixel is missing where there is no reference; of the other gaps the quality word says only
@@ -53,7 +49,7 @@ class BlockAddress:
     """Target days, ascending."""
     bands: tuple[str, ...]
     before: tuple[date, ...]
-    """The reference before the days, then the dates that may fill its holes, in that order."""
+    """The reference before the days, then dates before them that may fill holes of either."""
     after: tuple[date, ...]
     """The same after the days.  One side alone: the days are fused from a single reference."""
     series: tuple[date, ...] = ()
@@ -161,16 +157,15 @@ def read_block(
         age = np.full(clear.shape, 255, np.uint8)
     else:
         # A single reference stands on both sides (``model.Block``).
-        first, last = where.before or where.after, where.after or where.before
-        coarse.fill((*where.days, first[0], last[0]))
-        if first is last:
-            before = after = _reference(fine, coarse, first, (), grid.ratio)
-        else:
-            before = _reference(fine, coarse, first, last, grid.ratio)
-            after = _reference(fine, coarse, last, first, grid.ratio)
+        first, last = (where.before or where.after)[0], (where.after or where.before)[0]
+        known = (*where.before, *where.after)
+        coarse.fill((*where.days, first, last))
+        before = after = _reference(fine, coarse, first, known, grid.ratio)
+        if first != last:
+            after = _reference(fine, coarse, last, known, grid.ratio)
         cells, clouds = zip(*(coarse.image(day) for day in where.days), strict=True)
         (coarse_before, cloud_before), (coarse_after, cloud_after) = (
-            coarse.image(side[0]) for side in (first, last)
+            coarse.image(one) for one in (first, last)
         )
         block = Block(
             bands=where.bands,
@@ -179,8 +174,8 @@ def read_block(
             coarse_before=coarse_before,
             coarse_after=coarse_after,
             coarse=np.stack(cells),
-            day_before=day_number(first[0]),
-            day_after=day_number(last[0]),
+            day_before=day_number(first),
+            day_after=day_number(last),
             days=tuple(map(day_number, where.days)),
             ratio=grid.ratio,
             origin=grid.origin(y.start, x.start),
@@ -196,10 +191,13 @@ def read_block(
         )
         cloudy = np.stack(clouds) | cloud_before | cloud_after
         misplaced = [day_number(day) for day in corrections.misplaced]
-        if_fused, if_missing, age = _words(block, before, after, cloudy, misplaced, core)
+        surfaces = {day_number(day): fine.read(day)[2] for day in _used((before, after), known)}
+        if_fused, if_missing, age = _words(
+            block, (before, after), surfaces, cloudy, misplaced, core
+        )
         at = grid.coarse_window(tile.y, tile.x)
         poor = np.stack([coarse.poor(day, at) for day in where.days])
-        poor |= coarse.poor(first[0], at) | coarse.poor(last[0], at)
+        poor |= coarse.poor(first, at) | coarse.poor(last, at)
         if_fused |= flag(poor.repeat(grid.ratio, 1).repeat(grid.ratio, 2), Quality.LOW_QUALITY)
     return BlockInputs(
         days=where.days,
@@ -215,50 +213,30 @@ def read_block(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reference:
-    """A reference image of the block with its holes filled, and how."""
-
-    image: Float
-    """(band, y, x) reflectance of the reference's date."""
-    day: NDArray[np.int64]
-    """(y, x) day number of the date used, ``_NEVER`` where there was none."""
-    surface: NDArray[np.uint8]
-    """(y, x) surface bits of the date used."""
-    filled: Bool
-    """(y, x) whether it is another date than the reference's,"""
-    other_side: Bool
-    """and one of the other side of the days."""
-
-
 def _reference(
-    fine: FineImages,
-    coarse: CoarseImages,
-    own: Sequence[date],
-    other: Sequence[date],
-    ratio: int,
-) -> _Reference:
-    image, clear, surface = fine.read(own[0])
-    image, surface = image.copy(), surface.copy()
-    day = np.where(clear, day_number(own[0]), _NEVER).astype(np.int64)
-    other_side = np.zeros_like(clear)
-    for used in (*own[1:], *other):
-        holes = day == _NEVER
-        if not holes.any():
-            break
-        if not (holes & fine.clear(used)).any():
-            continue  # its bands are not even read
-        values, seen_clear, seen = fine.read(used)
-        coarse.fill((own[0], used))
-        change = coarse.image(own[0])[0] - coarse.image(used)[0]
-        usable = holes & seen_clear & _on_pixels(np.all(np.isfinite(change), axis=0), ratio)
-        np.copyto(image, values + bilinear(change, ratio), where=usable)
-        np.copyto(day, day_number(used), where=usable)
-        np.copyto(surface, seen, where=usable)
-        if used in other:
-            other_side |= usable
-    filled = (day != _NEVER) & (day != day_number(own[0]))
-    return _Reference(image=image, day=day, surface=surface, filled=filled, other_side=other_side)
+    fine: FineImages, coarse: CoarseImages, own: date, known: Sequence[date], ratio: int
+) -> Filled:
+    """The image of the date ``own``, its holes filled from the other ``known`` ones."""
+
+    def clear(number: int) -> Bool:
+        return fine.clear(day_date(number))
+
+    def moved(number: int) -> Float:
+        used = day_date(number)
+        coarse.fill((own, used))
+        change = coarse.image(own)[0] - coarse.image(used)[0]
+        both = _on_pixels(np.all(np.isfinite(change), axis=0), ratio)
+        return np.where(both, fine.read(used)[0] + bilinear(change, ratio), np.float32(np.nan))
+
+    image, *_ = fine.read(own)
+    dates = [day_number(day) for day in known]
+    return fill_holes(image, day_number(own), dates, clear=clear, moved=moved)
+
+
+def _used(references: Sequence[Filled], known: Sequence[date]) -> Iterator[date]:
+    """Which of the dates made any pixel."""
+    days = [days for one in references for days in (one.earlier, one.later)]
+    return (one for one in known if any((used == day_number(one)).any() for used in days))
 
 
 def _series(fine: FineImages, days: Sequence[date]) -> Series | None:
@@ -272,31 +250,42 @@ def _series(fine: FineImages, days: Sequence[date]) -> Series | None:
 
 def _words(
     block: Block,
-    before: _Reference,
-    after: _Reference,
+    references: Sequence[Filled],
+    surfaces: Mapping[int, NDArray[np.uint8]],
     cloudy: Bool,
     misplaced: Sequence[int],
     core: Window,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]:
-    """The tile's quality words if fused and if missing, and its ``ref_age``; (time, y, x)."""
+    """The tile's quality words if fused and if missing, and its ``ref_age``; (time, y, x).
+
+    ``surfaces``: the surface bits (y, x) of each date that was used.
+    """
     y, x = core
+    used = np.stack([days[y, x] for one in references for days in (one.earlier, one.later)])
+    filled: Bool = np.any([one.filled[y, x] for one in references], axis=0)
+    is_misplaced: Bool = np.any(np.isin(used, misplaced), axis=0)
+    has_references: Bool = np.all(used != NEVER, axis=0)
+    # The nearest dates used on both sides of the days; out of reach where there is none.
+    last = np.where(used < block.days[0], used, NEVER).max(0)
+    following = np.where(used > block.days[-1], used, -NEVER).min(0)
     day = np.array(block.days).reshape(-1, 1, 1)
-    to_before, to_after = (np.abs(day - side.day[y, x]) for side in (before, after))
-    has_references = (before.day[y, x] != _NEVER) & (after.day[y, x] != _NEVER)
-    age = np.where(has_references, np.minimum(np.minimum(to_before, to_after), 254), 255)
-    # Water and snow are those of the nearer date; one poor input is enough for low quality.
-    nearer = np.where(to_before <= to_after, before.surface[y, x], after.surface[y, x])
-    poor = (before.surface[y, x] | after.surface[y, x]) & np.uint8(HIGH_AEROSOL)
+    to_last, to_following = day - last, following - day
+    one_sided: Bool = (last == NEVER) | (following == -NEVER)
+    age = np.where(has_references, np.minimum(np.minimum(to_last, to_following), 254), 255)
+    # Water and snow are those of the nearest date; one poor input is enough for low quality.
+    near = np.where(to_last <= to_following, last, following)
+    seen = np.zeros(near.shape, np.uint8)
+    for number, surface in surfaces.items():
+        poor = (used == number).any(0) & (surface[y, x] & HIGH_AEROSOL != 0)
+        seen |= np.where(near == number, surface[y, x], np.uint8(0))
+        seen |= np.where(poor, np.uint8(HIGH_AEROSOL), np.uint8(0))
     fused = (
         np.uint16(Quality.PRODUCED | Quality.FUSED)
-        | _surface_bits(nearer | poor)
-        | flag((before.other_side | after.other_side)[y, x] | block.one_sided, Quality.ONE_SIDED)
-        | flag((before.filled | after.filled)[y, x], Quality.REFERENCE_FILLED)
+        | _surface_bits(seen)
+        | flag(one_sided, Quality.ONE_SIDED)
+        | flag(filled, Quality.REFERENCE_FILLED)
         | flag(_on_pixels(cloudy, block.ratio)[:, y, x], Quality.COARSE_FILLED)
-        | flag(
-            np.isin(before.day, misplaced)[y, x] | np.isin(after.day, misplaced)[y, x],
-            Quality.MISREGISTRATION,
-        )
+        | flag(is_misplaced, Quality.MISREGISTRATION)
     )
     cells = np.all(np.isfinite(block.coarse), axis=1)
     cells &= np.all(np.isfinite(block.coarse_before) & np.isfinite(block.coarse_after), axis=0)

@@ -1,8 +1,9 @@
 """Examples out of a pool of simulated worlds: two references and a target day.
 
-What the pipeline does to real inputs is done here too, by the same rules: clouded coarse cells
-are filled in time (``model.coarse_fill``), holes of a reference from another date moved by the
-coarse change.  The 30 m sensor looks when an example is read, so a world gives new ones for ever.
+What the pipeline does to real inputs is done here too: clouded coarse cells are filled in time
+(``model.coarse_fill``), holes of a reference from another date moved by the coarse change, from one
+where the pipeline may take two (``model.hole_fill``).  The 30 m sensor looks when an example is
+read, so a world gives new ones for ever.
 """
 
 from collections.abc import Sequence
@@ -291,7 +292,7 @@ class _Reading:
         the pipeline could not have filled it.
 
         Holes take the next date of the same side, then of the other, moved by the change of the
-        coarse images: ``pipeline.references``.
+        coarse images.
         """
         rng, shape = self.rng, (self.patch, self.patch)
         sky, share = draw_sky(rng, shape, 1), 0.0

@@ -2,9 +2,9 @@
 
 The fine sensor looks every ``EVERY`` days, through clouds; the coarse one daily, its clouds filled
 in time and its flicker calmed as the product does (``model.coarse_fill``, ``model.coarse_calm``).
-As there, an image of which enough was seen is a reference, and its holes take the next date that
-was clear, moved by the coarse change.  The truth of each day is what a perfect fine sensor would
-have seen everywhere.
+As there, an image of which enough was seen is a reference, and its holes are filled from the clear
+dates before and after it (``model.hole_fill``).  The truth of each day is what a perfect fine
+sensor would have seen everywhere.
 
 Worlds with a seed of ``EVALUATION_SEEDS`` are for evaluation alone: a pool for training refuses
 these seeds (``model.training.pool``), and this module all others.
@@ -20,6 +20,7 @@ import numpy as np
 from model.block import COARSE_PAD, Array, Block, Bool, Series
 from model.coarse_calm import calm_coarse
 from model.coarse_fill import fill_coarse
+from model.hole_fill import Filled, fill_holes
 from model.upsample import bilinear
 from model.worlds import draw
 from model.worlds.sensor import cloud_mask, see_coarse, see_fine
@@ -174,13 +175,11 @@ class Timeline:
         before, after = pair
         coarse, coarse_filled = cells(days)
         cells_of_pair, cells_filled = cells(pair)
-        (fine_before, filled_before), (fine_after, filled_after) = (
-            self._reference(day, days, images, cells) for day in pair
-        )
+        filled_before, filled_after = (self._reference(day, images, cells) for day in pair)
         return Block(
             bands=self.bands,
-            fine_before=fine_before,
-            fine_after=fine_after,
+            fine_before=filled_before.image,
+            fine_after=filled_after.image,
             coarse_before=cells_of_pair[0],
             coarse_after=cells_of_pair[1],
             coarse=coarse,
@@ -191,35 +190,25 @@ class Timeline:
             origin=(0, 0),
             centre=middle.astype(np.float32),
             spread=np.maximum(high - low, 0.01).astype(np.float32),
-            filled_before=filled_before,
-            filled_after=filled_after,
+            filled_before=filled_before.filled,
+            filled_after=filled_after.filled,
             coarse_filled_before=cells_filled[0],
             coarse_filled_after=cells_filled[1],
             coarse_filled=coarse_filled,
             series=Series.of(images.items()),
         )
 
-    def _reference(
-        self, own: int, days: Sequence[int], images: Mapping[int, Array], cells: Cells
-    ) -> tuple[Array, Bool]:
-        """The image of a reference of ``days``, holes filled as in ``pipeline.references``; where.
+    def _reference(self, own: int, images: Mapping[int, Array], cells: Cells) -> Filled:
+        """The image of a reference, its holes filled from the other ``images`` by day."""
 
-        From the nearest of ``images`` by day, those of its own side of the days first.
-        """
+        def clear(day: int) -> Bool:
+            return np.asarray(np.isfinite(images[day]).all(0))
 
-        def order(day: int) -> tuple[bool, int]:
-            return (day < days[0]) != (own < days[0]), abs(day - own)
+        def moved(day: int) -> Array:
+            (here, there), _ = cells((own, day))
+            return images[day] + bilinear(here - there, self.ratio)
 
-        image = images[own].copy()
-        clear = np.isfinite(image).all(0)
-        for used in sorted(images.keys() - {own}, key=order):
-            holes = ~np.isfinite(image).all(0)
-            if not holes.any():
-                break
-            (here, there), _ = cells((own, used))
-            values = images[used] + bilinear(here - there, self.ratio)
-            np.copyto(image, values, where=holes & np.isfinite(values).all(0))
-        return image, np.asarray(np.isfinite(image).all(0) & ~clear)
+        return fill_holes(images[own], own, images, clear=clear, moved=moved)
 
     def runs(self) -> Iterator[Block]:
         """Every day that has a bracket, in runs of consecutive days that share it.

@@ -48,6 +48,7 @@ _SCENES = {
         "pipeline/images.py",
         "model/coarse_fill.py",
         "model/coarse_calm.py",
+        "model/hole_fill.py",
     ),
 }
 """Of a world what simulates it is in its ``sha``."""

@@ -79,20 +79,27 @@ def test_what_is_hidden_fills_no_hole() -> None:
     assert filled
 
 
-def test_a_hole_takes_the_nearest_date_of_its_side_moved_by_the_coarse_change() -> None:
+def test_a_hole_lies_between_what_the_nearest_dates_on_both_sides_tell() -> None:
     world = a_timeline()
-    block = next(one for one in world.runs() if one.filled_before.any())  # type: ignore[union-attr]
     image = dict(zip(world.fine.days, world.fine.images, strict=True))
-    own, target = block.day_before, block.days[0]
-    others = [day for day in world.fine.days if day not in (own, *block.days)]
-    order = [day for day in others if day < target] + [day for day in others if day > target]
-    order.sort(key=lambda day: (day > target, abs(day - own)))
-    assert block.filled_before is not None
-    for y, x in np.argwhere(~world.fine.clear[world.fine.days.index(own)])[::97]:
-        used = next(day for day in order if np.isfinite(image[day][:, y, x]).all())
-        change = bilinear(world.coarse[own] - world.coarse[used], world.ratio)[:, y, x]
-        np.testing.assert_allclose(block.fine_before[:, y, x], image[used][:, y, x] + change)
-        assert block.filled_before[y, x]
+    between = 0
+    for block in world.runs():
+        own = block.day_before
+        for y, x in np.argwhere(block.filled_before)[::97]:
+            seen = [day for day in image if np.isfinite(image[day][:, y, x]).all()]
+            known = [day for day in seen if day not in block.days]
+            ends = [day for day in known if day < own][-1:] + [day for day in known if day > own][
+                :1
+            ]
+            told = [
+                image[day][:, y, x]
+                + bilinear(world.coarse[own] - world.coarse[day], world.ratio)[:, y, x]
+                for day in ends
+            ]
+            wanted = [np.interp(own, ends, values) for values in np.transpose(told)]
+            np.testing.assert_allclose(block.fine_before[:, y, x], wanted, atol=1e-6)
+            between += len(ends) == 2
+    assert between > 20
 
 
 def test_the_fine_sensor_sees_the_truth_of_its_day_but_for_its_faults() -> None:

@@ -94,17 +94,28 @@ def _between_centres(cells, y, x, ratio):
     return value
 
 
-def reference_pixel(world, coarse, own, other, y, x):
-    """Value (band,), date used, other side: the rule of filling for one pixel."""
-    for n in (*own, *other):
+def reference_pixel(world, coarse, own, dates, y, x):
+    """Value (band,) of the date ``own`` and the set of dates used: the rule of filling for one
+    pixel."""
+    moved = {}
+    for n in {own, *dates}:
         if n not in world.fine or not np.isfinite(world.fine[n][:, y, x]).all():
             continue
-        value = world.fine[n][:, y, x].astype(np.float64)
-        if n != own[0]:
-            change = coarse[own[0]][0] - coarse[n][0]
-            ratio = world.grid.ratio
+        moved[n] = world.fine[n][:, y, x].astype(np.float64)
+        if n != own:
+            change, ratio = coarse[own][0] - coarse[n][0], world.grid.ratio
             if not np.isfinite(change[:, y // ratio, x // ratio]).all():
+                del moved[n]
                 continue
-            value = value + [_between_centres(band, y, x, ratio) for band in change]
-        return value, n, n in other
-    return np.full(2, np.nan), None, False
+            moved[n] += [_between_centres(band, y, x, ratio) for band in change]
+    if own in moved:
+        return moved[own], {own}
+    earlier, later = [n for n in moved if n < own], [n for n in moved if n > own]
+    if not moved:
+        return np.full(2, np.nan), set()
+    if not (earlier and later):
+        (n,) = {max(earlier)} if earlier else {min(later)}
+        return moved[n], {n}
+    left, right = max(earlier), min(later)
+    value = ((right - own) * moved[left] + (own - left) * moved[right]) / (right - left)
+    return value, {left, right}

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from model.block import COARSE_PAD, Fused
+from pipeline.corrections import Corrections
 from pipeline.cube import HIGH_AEROSOL, SNOW, WATER, day_number, pack
+from pipeline.images import FineImages
 from pipeline.pairs import Gap
 from pipeline.quality import Quality, finish
 from pipeline.references import (
@@ -39,9 +41,8 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile, given) ->
     world, days = World(tmp_path, seed=2), (6, 7, 8)
     inputs = world.read(tile=tile, days=days, before=given[0], after=given[1])
     assert inputs.block.one_sided == (not all(given))
-    # A single reference stands on both sides, and the other side does not fill its holes.
+    # A single reference stands on both sides.
     before, after = given[0] or given[1], given[1] or given[0]
-    others = ((), ()) if inputs.block.one_sided else (after, before)
     coarse = {n: coarse_image(world, n) for n in {*before, *after, *days}}
     assert all(np.isfinite(image).all() for image, _ in coarse.values()), "pick another seed"
     block, ratio = inputs.block, world.grid.ratio
@@ -50,42 +51,39 @@ def test_a_block_is_what_the_rules_give_pixel_by_pixel(tmp_path, tile, given) ->
     for y in range(ys.start, ys.stop):
         for x in range(xs.start, xs.stop):
             at = y - ys.start, x - xs.start
-            first, from_first, swapped = reference_pixel(world, coarse, before, others[0], y, x)
-            second, from_second, swapped_too = reference_pixel(
-                world, coarse, after, others[1], y, x
-            )
+            dates = {*before, *after}
+            first, from_first = reference_pixel(world, coarse, before[0], dates, y, x)
+            second, from_second = reference_pixel(world, coarse, after[0], dates, y, x)
             np.testing.assert_allclose(block.fine_before[:, *at], first, atol=2e-6)
             np.testing.assert_allclose(block.fine_after[:, *at], second, atol=2e-6)
             cell = y // ratio, x // ratio
             clouded = [bool(coarse[n][1][cell]) for n in (before[0], after[0], days[1])]
-            fine = from_first != before[0], from_second != after[0]
+            fine = from_first != {before[0]}, from_second != {after[0]}
             wanted = [fine[0], clouded[0], fine[1], clouded[1], clouded[2]]
             assert block.filled(1)[:, *at].tolist() == wanted
             if not (core.y.start <= y < core.y.stop and core.x.start <= x < core.x.stop):
                 continue
             inner = slice(None), y - core.y.start, x - core.x.start
-            if from_first is None or from_second is None:
+            if not (from_first and from_second):
                 assert (inputs.if_missing[inner] == Quality.NO_REFERENCE).all()
                 assert (inputs.ref_age[inner] == 255).all()
                 continue
             assert (inputs.if_missing[inner] == 0).all()
             for t, n in enumerate(days):
-                ages = abs(n - from_first), abs(n - from_second)
-                nearer = from_first if ages[0] <= ages[1] else from_second
+                used = sorted(from_first | from_second)
+                nearest = min(used, key=lambda one: abs(n - one))
                 bits = Quality.PRODUCED | Quality.FUSED
-                one_sided = inputs.block.one_sided or swapped or swapped_too
-                bits |= Quality.ONE_SIDED * one_sided
-                gap_filled = from_first != before[0] or from_second != after[0]
-                bits |= Quality.REFERENCE_FILLED * gap_filled
-                bits |= Quality.WATER * bool(world.surface[nearer, y, x] & WATER)
-                bits |= Quality.SNOW * bool(world.surface[nearer, y, x] & SNOW)
-                used = world.coarse_surface[[n, before[0], after[0]], *cell]
-                surfaces = [*world.surface[[from_first, from_second], y, x], *used]
+                bits |= Quality.ONE_SIDED * (used[-1] < n or used[0] > n)
+                bits |= Quality.REFERENCE_FILLED * any(fine)
+                bits |= Quality.WATER * bool(world.surface[nearest, y, x] & WATER)
+                bits |= Quality.SNOW * bool(world.surface[nearest, y, x] & SNOW)
+                cells = world.coarse_surface[[n, before[0], after[0]], *cell]
+                surfaces = [*world.surface[used, y, x], *cells]
                 bits |= Quality.LOW_QUALITY * bool(np.bitwise_or.reduce(surfaces) & HIGH_AEROSOL)
                 hidden = any(coarse[k][1][cell] for k in (n, before[0], after[0]))
                 bits |= Quality.COARSE_FILLED * hidden
                 assert Quality(int(inputs.if_fused[t][inner[1:]])) == bits
-                assert inputs.ref_age[t][inner[1:]] == min(ages)
+                assert inputs.ref_age[t][inner[1:]] == abs(n - nearest)
 
 
 @pytest.mark.parametrize("tile", range(4))
@@ -266,3 +264,56 @@ def test_an_address_that_would_use_a_target_as_its_own_reference_is_refused() ->
         replace(where, before=(), after=())
     with pytest.raises(ValueError, match="one or both sides, or a gap and neither"):
         replace(where, gap=Gap.TOO_FAR)
+
+
+def test_a_cloudy_image_is_the_same_reference_of_the_days_before_it_and_after_it(tmp_path) -> None:
+    """So what a cloud hid on its day does not jump from the one to the other."""
+    world = World(tmp_path, seed=2)
+    before = world.read(tile=0, days=(8,), before=(3, 0, 5), after=(9, 14, 16, 20))
+    after = world.read(tile=0, days=(10,), before=(9, 0, 3, 5), after=(14, 16, 20))
+    np.testing.assert_array_equal(before.block.fine_after, after.block.fine_before)
+    assert before.block.filled_after.sum() > 100
+
+
+def test_an_image_is_read_only_where_it_can_fill_a_hole(tmp_path, monkeypatch) -> None:
+    world = World(tmp_path, seed=2, fine_clear=(1, 1))
+    world.fine[9][:, :3] = np.nan  # 14 and 5 fill it
+    world.folder = make_inputs(
+        folder=tmp_path / "again",
+        grid=world.grid,
+        fine={day(n): image for n, image in world.fine.items()},
+        coarse={day(n): image for n, image in enumerate(world.coarse)},
+    )
+    read = []
+    once = FineImages._read
+
+    def noted(self, when):
+        read.append(when)
+        return once(self, when)
+
+    monkeypatch.setattr(FineImages, "_read", noted)
+    world.read(tile=0, days=(10,), before=(9, 0, 3, 5), after=(14, 16, 20))
+    assert sorted(set(read)) == [day(5), day(9), day(10), day(14)]
+    assert len(read) == 4, "each once"
+
+
+def test_each_pixel_that_a_misplaced_date_helped_to_fill_is_flagged(tmp_path) -> None:
+    world = World(tmp_path, seed=2)
+    given = {"before": (3, 0, 5), "after": (9, 14, 16)}
+    where = BlockAddress(
+        tile=world.grid.tiles[0],
+        halo=0,
+        days=(day(8),),
+        bands=BANDS,
+        **{side: tuple(map(day, days)) for side, days in given.items()},
+        coarse_fill_days=WINDOW,
+    )
+    corrections = Corrections(misplaced=frozenset({day(14)}))
+    inputs = read_block(world.folder, world.grid, where, **STATISTICS, corrections=corrections)
+    dates = (*given["before"], *given["after"])
+    coarse = {n: coarse_image(world, n) for n in dates}
+    flagged = inputs.if_fused[0] & Quality.MISREGISTRATION != 0
+    for y, x in np.ndindex(flagged.shape):
+        used = [reference_pixel(world, coarse, own, dates, y, x)[1] for own in (3, 9)]
+        assert flagged[y, x] == (14 in used[0] | used[1])
+    assert 0.2 < flagged.mean() < 0.8
