@@ -1,15 +1,16 @@
 """What held-out dates chose for each class of gaps: the method, of those ``auto`` picks among, and
 the factor by which the uncertainty it states is multiplied here.
 
-It is kept in ``chosen.json`` beside the cube, and stays until it is to be chosen among other
-methods, or other weights of them, or a run is told to ``--refresh``: were it to follow each
-night's scores, every night might make days stale.
+It is kept beside the cube, and stays until a run is told to ``--refresh``: were it to follow each
+night's scores, every night might make days stale.  Other methods, or other weights of them, have a
+file of their own: who validates these for once leaves what the cube was made by as it is.
 """
 
 import json
 from bisect import bisect_left
 from dataclasses import asdict, dataclass
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -138,14 +139,20 @@ def gap_name(place: int) -> str:
     return f"reference {GAPS[place - 1] + 1} to {GAPS[place]} days away"
 
 
-def chosen_path(inputs: Path) -> Path:
-    """Where it is kept."""
-    return inputs / "chosen.json"
+def chosen_path(job: Job) -> Path:
+    """Where it is kept for the job's methods."""
+    name = sha256(job.method.card().sha.encode()).hexdigest()[:16]
+    return job.inputs / f"chosen-{name}.json"
+
+
+def chosen_paths(inputs: Path) -> list[Path]:
+    """All that are kept, whichever methods they are of."""
+    return sorted(inputs.glob("chosen-*.json"))
 
 
 def read_chosen(job: Job) -> Chosen | None:
     """What was chosen for a job; None where nothing was yet, or among other methods."""
-    path = chosen_path(job.inputs)
+    path = chosen_path(job)
     if not path.exists():
         return None
     found = Chosen.from_dict(json.loads(path.read_text()))

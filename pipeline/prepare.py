@@ -8,7 +8,7 @@ import numpy as np
 
 from catalogs import Role, by_name, check_items, common_bands, find, nominal_day
 from pipeline import expected
-from pipeline.chosen import NotChosenError, chosen_path
+from pipeline.chosen import NotChosenError, chosen_paths
 from pipeline.cube import daily
 from pipeline.geometry import LAYERS, tells_angles
 from pipeline.ingest import Collected, Inputs, empty_day, freeze_inputs, open_inputs
@@ -68,7 +68,7 @@ def prepare(job: Job, *, refresh: bool = False, on_progress: OnProgress | None =
             _refuse_stale(job, wanted)
     else:
         # What is frozen in them was measured for a cube that is gone.
-        for frozen in (plan_path(job), chosen_path(job.inputs)):
+        for frozen in (plan_path(job), *chosen_paths(job.inputs)):
             frozen.unlink(missing_ok=True)
     if known is None or _differ(known, wanted):
         freeze_inputs(job.inputs, wanted)

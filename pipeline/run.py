@@ -173,7 +173,7 @@ def validate(
     if job.validation == "none":
         forget(job.inputs)
         if refresh:
-            chosen_path(job.inputs).unlink(missing_ok=True)
+            chosen_path(job).unlink(missing_ok=True)
         return
     found = hold_out(job, ex, extent=job.validation, choose_anew=refresh, on_progress=on_progress)
     found.write(job.inputs)

@@ -59,7 +59,7 @@ def decided(
     choosers = choosing(region, periods, extent) if told else []
     found, errors = answered(region, methods, choosers, ex, on_progress)
     chosen = choose(region, methods, found, periods)
-    write_json(chosen_path(job.inputs), chosen.to_dict())
+    write_json(chosen_path(job), chosen.to_dict())
     return chosen, errors
 
 

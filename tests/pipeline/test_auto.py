@@ -139,26 +139,26 @@ def test_status_attributes_and_explain_tell_what_was_picked_and_why(done: Job) -
 
 def test_a_second_run_has_nothing_to_do_and_keeps_the_choice(done: Job, tmp_path: Path) -> None:
     job = copied(done, tmp_path / "again")
-    before = chosen_path(job.inputs).read_bytes()
+    before = chosen_path(job).read_bytes()
     planned = make_plan(job)
     assert not planned.tasks
     assert not planned.stale
     told: list[Any] = []
     run_job(job, scheduler="synchronous", on_progress=told.append)
     assert not [one for one in told if one.stage in ("validate", "fuse")]
-    assert chosen_path(job.inputs).read_bytes() == before
+    assert chosen_path(job).read_bytes() == before
 
 
 def test_another_choice_makes_the_days_of_its_class_stale_and_no_others(
     done: Job, tmp_path: Path
 ) -> None:
     job = copied(done, tmp_path / "other")
-    known = json.loads(chosen_path(job.inputs).read_text())
+    known = json.loads(chosen_path(job).read_text())
     place = 0
     (one,) = asked(job, ["linear-series"])
     used = {"name": one.name, "sha": one.sha, "halo": one.halo, "series": one.series}
     known["picks"][place]["used"] = used
-    chosen_path(job.inputs).write_text(json.dumps(known))
+    chosen_path(job).write_text(json.dumps(known))
     planned = make_plan(job)
     assert planned.stale
     assert {task.method for task in planned.tasks} == {"linear-series"}
@@ -244,7 +244,7 @@ def spoil(job: Job, days: Sequence[date]) -> None:
 
 def choice_of(job: Job) -> dict[str, Any]:
     """Made from nothing."""
-    chosen_path(job.inputs).unlink(missing_ok=True)
+    chosen_path(job).unlink(missing_ok=True)
     (job.inputs / "validation.jsonl").unlink(missing_ok=True)
     with executor(scheduler="synchronous") as ex:
         validate(job, ex, extent="all")
@@ -324,7 +324,7 @@ def test_weights_that_know_the_dates_do_not_take_part(done: Job) -> None:
 
 def test_a_short_period_takes_the_first_named_and_says_so(done: Job, tmp_path: Path) -> None:
     job = replace(copied(done, tmp_path / "short"), end=day(FIRST + 14))
-    chosen_path(job.inputs).unlink()
+    chosen_path(job).unlink()
     assert not report_periods(job)
     with executor(scheduler="synchronous") as ex:
         found = validate(job, ex, extent="sample")

@@ -74,12 +74,12 @@ def test_a_day_of_one_side_takes_what_one_sided_dates_chose_and_no_other_does(
     (told,) = [line for line in explain_day(job, day(LAST), tile=0) if line.startswith("tile 0")]
     assert f"fused by {used.name} from {day(LAST - 2)} alone" in told
 
-    known = json.loads(chosen_path(job.inputs).read_text())
+    known = json.loads(chosen_path(job).read_text())
     (other,) = asked(job, ["mean"])
     known["picks"][ONE_SIDED_CLASS]["used"] = {
         "name": other.name, "sha": other.sha, "halo": other.halo, "series": other.series
     }  # fmt: skip
-    chosen_path(job.inputs).write_text(json.dumps(known))
+    chosen_path(job).write_text(json.dumps(known))
     planned = make_plan(job)
     one_sided = {
         (tile, tables.days[at])

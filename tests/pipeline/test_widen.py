@@ -168,9 +168,9 @@ def test_another_factor_makes_the_days_of_its_class_stale_and_no_others(
     done: Job, tmp_path: Path
 ) -> None:
     job = copied(done, tmp_path / "other")
-    known = json.loads(chosen_path(job.inputs).read_text())
+    known = json.loads(chosen_path(job).read_text())
     known["picks"][0]["used"]["sigma_factor"] *= 2
-    chosen_path(job.inputs).write_text(json.dumps(known))
+    chosen_path(job).write_text(json.dumps(known))
     planned = make_plan(job)
     days = read_tables(job.cube).days
     assert planned.stale
@@ -184,13 +184,13 @@ def test_a_later_run_measures_nothing_and_its_factors_stay_without_validation(
     done: Job, tmp_path: Path
 ) -> None:
     job = copied(done, tmp_path / "later")
-    before = chosen_path(job.inputs).read_bytes()
+    before = chosen_path(job).read_bytes()
     told: list[Any] = []
     for validation in ("sample", "none"):
         again = replace(job, validation=validation)
         run_job(again, scheduler="synchronous", on_progress=told.append)
         assert not [one for one in told if one.stage in ("validate", "fuse")]
-        assert chosen_path(job.inputs).read_bytes() == before
+        assert chosen_path(job).read_bytes() == before
     assert read_attrs(job.cube)["daily30_run"]["uncertainty"]
 
 
@@ -198,7 +198,7 @@ def test_a_cube_begun_without_factors_goes_on_without_until_it_is_refreshed(
     done: Job, tmp_path: Path
 ) -> None:
     job = copied(done, tmp_path / "begun")
-    path = chosen_path(job.inputs)
+    path = chosen_path(job)
     measured = path.read_bytes()
     path.unlink()
     with executor(scheduler="synchronous") as ex:
@@ -214,6 +214,18 @@ def test_a_cube_begun_without_factors_goes_on_without_until_it_is_refreshed(
         assert path.read_bytes() == measured
         run.validate(without, ex, refresh=True)
         assert not path.exists()
+
+
+def test_who_validates_other_weights_leaves_those_of_the_cube_their_factors(
+    done: Job, tmp_path: Path
+) -> None:
+    job = copied(done, tmp_path / "tried")
+    other = replace(job, method=replace(job.method, seed=job.method.seed + 1))
+    with executor(scheduler="synchronous") as ex:
+        assert validate(other, ex, extent="sample").choice
+    assert read_chosen(other) is not None
+    assert factors(job) == factors(done)
+    assert not make_plan(job).stale
 
 
 def test_that_a_region_is_validated_from_now_on_makes_no_day_stale(
@@ -237,13 +249,13 @@ def test_a_short_period_is_as_stated_and_says_so(done: Job, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_what_is_chosen_is_the_same_whatever_the_workers(done: Job, tmp_path: Path) -> None:
     job = copied(done, tmp_path / "workers")
-    before = chosen_path(job.inputs).read_bytes()
+    before = chosen_path(job).read_bytes()
     answers = job.inputs / "validation.jsonl"
     known = answers.read_bytes()
     answers.unlink()
     with executor(2, "processes") as ex:
         validate(job, ex, extent="sample", choose_anew=True)
-    assert chosen_path(job.inputs).read_bytes() == before
+    assert chosen_path(job).read_bytes() == before
     assert answers.read_bytes() == known
 
 
