@@ -228,6 +228,18 @@ def test_who_validates_other_weights_leaves_those_of_the_cube_their_factors(
     assert not make_plan(job).stale
 
 
+def test_what_was_chosen_goes_with_the_cube(done: Job, tmp_path: Path) -> None:
+    job = copied(done, tmp_path / "gone")
+    kept = chosen_path(job).with_name("chosen-0.json")  # of other methods
+    shutil.copy(chosen_path(job), kept)
+    run.prepare(job)
+    assert read_chosen(job) == read_chosen(done)
+    shutil.rmtree(job.cube)
+    run.prepare(job)
+    assert read_chosen(job) is None
+    assert not kept.exists()
+
+
 def test_that_a_region_is_validated_from_now_on_makes_no_day_stale(
     done: Job, tmp_path: Path
 ) -> None:
