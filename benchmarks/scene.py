@@ -61,6 +61,8 @@ def main() -> None:
         "--repeats", type=int, default=1, help="the scene so often; the best counts"
     )
     args = parser.parse_args()
+    if len(args.tile) > 2:
+        parser.error(f"--tile {args.tile}: one number, or two, down and across")
     asked = Asked(
         device=args.device,
         precision=args.precision,

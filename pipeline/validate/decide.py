@@ -2,6 +2,7 @@
 what the factors are worth on the others."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,6 +45,9 @@ def decided(
     None where there is nothing to choose: one method, and it states no uncertainty.  ``anew``:
     choose again even where it was chosen.  A cube that one method has begun without a factor goes
     on without: that a region is validated from now on makes no day of it stale.
+
+    What is chosen stays, so a worker that was lost must not choose: what failed is tried once more.
+    What fails again is left out, and the choice says so.
     """
     job = region.job
     known = read_chosen(job)
@@ -58,7 +62,9 @@ def decided(
     told = within(region.survey.fine_days, periods)
     choosers = choosing(region, periods, extent) if told else []
     found, errors = answered(region, methods, choosers, ex, on_progress)
-    chosen = choose(region, methods, found, periods)
+    if errors:
+        found, errors = answered(region, methods, choosers, ex, on_progress)
+    chosen = _without(len(errors), choose(region, methods, found, periods))
     write_json(chosen_path(job), chosen.to_dict())
     return chosen, errors
 
@@ -97,6 +103,23 @@ def intervals(
         if answers:
             rows.append(IntervalRow.of(gap, pick, answers))
     return rows, errors
+
+
+def _without(failed: int, chosen: Chosen) -> Chosen:
+    if not failed:
+        return chosen
+    note = f"; {failed} held-out tile-dates failed and had no part in it, --refresh asks them again"
+    return replace(
+        chosen,
+        picks=tuple(
+            replace(
+                one,
+                why=one.why and one.why + note,
+                factor_why=one.factor_why and one.factor_why + note,
+            )
+            for one in chosen.picks
+        ),
+    )
 
 
 def _begun(job: Job, method: Asked) -> bool:

@@ -33,8 +33,11 @@ from pipeline.plan import StaleError, make_plan
 from pipeline.recipe import Recipe, make_recipe
 from pipeline.run import cube_status, run_job
 from pipeline.store import read_attrs, read_tables
-from pipeline.validate import choice
+from pipeline.validate import choice, held_out
+from pipeline.validate.answers import FILE
+from pipeline.validate.asked import asked
 from pipeline.validate.choice import choosing, report_periods, within
+from pipeline.validate.decide import decided
 from pipeline.validate.hide import HIDE, Region
 from pipeline.validate.ratios import AS_STATED, FACTORS, Ratios
 from pipeline.validate.result import ATTRIBUTE, Validation, report_path
@@ -248,6 +251,38 @@ def test_that_a_region_is_validated_from_now_on_makes_no_day_stale(
     summary = run_job(job, scheduler="synchronous")
     assert summary.ok
     assert not summary.fused.tile_days
+
+
+def test_a_worker_that_is_lost_once_chooses_nothing_and_what_fails_again_is_told(
+    done: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(folder: str, fails: Collection[int]) -> tuple[Chosen, bool]:
+        """What is chosen anew where tasks of these numbers fail."""
+        job = copied(done, tmp_path / folder)
+        for one in (chosen_path(job), job.inputs / FILE):
+            one.unlink()
+        count = iter(range(1000))
+
+        def unsure(task: held_out.HeldOut, device: str) -> list[Sums]:
+            if next(count) in fails:
+                raise MemoryError("the worker is gone")
+            return compare(task, device)
+
+        monkeypatch.setattr(held_out, "compare", unsure)
+        own = asked(job, ["sa-stf"])
+        region = Region(job, own[0].halo)
+        with executor(scheduler="synchronous") as ex:
+            found, errors = decided(region, own, ex, extent="sample", anew=True, on_progress=None)
+        assert found is not None
+        assert found == chosen_of(job)
+        return found, not errors
+
+    compare = held_out.compare
+    assert measured("once", range(5)) == (chosen_of(done), True)
+    some, fine = measured("always", range(999))
+    assert not fine
+    assert {pick.used.sigma_factor for pick in some.picks} == {1.0}
+    assert all("failed and had no part in it" in pick.factor_why for pick in some.picks)
 
 
 def test_a_short_period_is_as_stated_and_says_so(done: Job, tmp_path: Path) -> None:
