@@ -266,7 +266,7 @@ def validate(
         found.write(job.inputs)
         tell_validation(job)
     table(out, [shown(row) for row in found.rows])
-    lines(out, (*found.choice, f"report: {report_path(job.cube)}"))
+    lines(out, (*found.held_lines, *found.choice, f"report: {report_path(job.cube)}"))
     raise typer.Exit(SOME_FAILED if found.errors else DONE)
 
 

@@ -46,9 +46,11 @@ _SCENES = {
         "pipeline/references.py",
         "pipeline/corrections.py",
         "pipeline/images.py",
+        "pipeline/pairs.py",
         "model/coarse_fill.py",
         "model/coarse_calm.py",
         "model/hole_fill.py",
+        "model/upsample.py",
     ),
 }
 """Of a world what simulates it is in its ``sha``."""

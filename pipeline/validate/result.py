@@ -137,9 +137,12 @@ class Validation:
                 + ", ".join(f"{row.method} {row.rmse:.4f}" for row in of_class)
                 + "".join(map(_gain, (row for row in of_class if row.method == self.method)))
             )
-        if self.intervals:
-            told += [f"{HELD}:", *(row.line for row in self.intervals)]
-        return [*told, *self.notes, *self.choice]
+        return [*told, *self.held_lines, *self.notes, *self.choice]
+
+    @property
+    def held_lines(self) -> list[str]:
+        """For people: how much of the truth the intervals hold; none where none is stated."""
+        return [f"{HELD}:", *(row.line for row in self.intervals)] if self.intervals else []
 
 
 def forget(inputs: Path) -> None:
