@@ -129,7 +129,10 @@ def _there(
             for following in islice(waiting, 1):
                 futures.add(submit(following))
     finally:
-        crew.client.cancel(list(at_work))
+        # A cancellation of nothing is told to all clients too; one that is just joining takes it
+        # for an answer to itself and fails (distributed 2026, Client._ensure_connected).
+        if at_work:
+            crew.client.cancel(list(at_work))
 
 
 @contextmanager

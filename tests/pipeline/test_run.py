@@ -3,13 +3,14 @@
 import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import Client
 
 from catalogs import CatalogError
 from model.card import CheckpointError
@@ -364,6 +365,20 @@ def test_another_process_may_join_by_the_address(two_workers: Executor) -> None:
     assert address is not None
     with executor(scheduler=address) as joined:
         assert [one.result for one in joined.map(abs, [-3])] == [3]
+
+
+def test_work_that_is_done_is_not_cancelled(
+    two_workers: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled: list[object] = []
+    monkeypatch.setattr(Client, "cancel", lambda _, futures: cancelled.extend([futures]))
+    assert sorted(one.result for one in two_workers.map(abs, [-3, -4])) == [3, 4]
+    assert not cancelled
+    left = two_workers.map(abs, [-3, -4, -5, -6])
+    next(left)
+    assert isinstance(left, Generator)
+    left.close()
+    assert cancelled
 
 
 @pytest.mark.parametrize(
