@@ -1,10 +1,9 @@
 """``method: auto``: what it picks, on which dates, and what a cube by several methods tells."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from pipeline.chosen import GAPS, Chosen, NotChosenError, chosen_path, gap_class
 from pipeline.cube import METHOD_CODES, day_number
 from pipeline.executor import executor
 from pipeline.explain import explain_day
-from pipeline.images import array_of, day_axis
+from pipeline.images import array_of
 from pipeline.job import AUTO, CANDIDATES, Job, JobError, Method, PairRules
 from pipeline.plan import StaleError, make_plan
 from pipeline.recipe import Recipe, make_recipe
@@ -34,6 +33,7 @@ from pipeline.validate.stage import validate
 from pipeline.validate.sums import Sums
 from pipeline.validate.table import Answered
 from pipeline.validate.targets import SAMPLE_DATES, Target
+from tests.pipeline.spoilt import copied, spoil
 from tests.season import make_season
 from tests.synthetic import day
 
@@ -68,12 +68,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Job:
         summary = run_job(job, scheduler="synchronous")
     assert summary.ok, summary.errors
     return job
-
-
-def copied(job: Job, folder: Path) -> Job:
-    other = replace(job, cube=folder / job.cube.name)
-    shutil.copytree(job.cube.parent, folder, dirs_exist_ok=True)
-    return other
 
 
 def picked(job: Job) -> Chosen:
@@ -229,17 +223,6 @@ def test_a_sample_that_chooses_has_as_many_dates_as_fit(
     others = {one.day for one in choosing(region, (), "sample") if one.hide == 0}
     assert len(others) == SAMPLE_DATES
     assert not others & first
-
-
-def spoil(job: Job, days: Sequence[date]) -> None:
-    """Other pixels on these days, as if they had been read so."""
-    root = zarr.open_group(job.inputs / "fine.zarr", mode="r+")
-    rng, axis = np.random.default_rng(0), day_axis(root)
-    for when in days:
-        for band in ("red", "nir08"):
-            image = array_of(root, band)
-            image[axis.index(day_number(when))] = rng.integers(0, 9000, image.shape[1:])
-    shutil.rmtree(job.inputs / "counts")
 
 
 def choice_of(job: Job) -> dict[str, Any]:

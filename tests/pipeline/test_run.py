@@ -2,30 +2,22 @@
 
 import os
 import random
-import signal
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed import Client
 
-from catalogs import CatalogError
-from model.card import CheckpointError
 from pipeline.cube import Status
-from pipeline.executor import Executor, executor
+from pipeline.executor import executor
 from pipeline.explain import explain_day
-from pipeline.grid import Grid
-from pipeline.job import Job, JobError, Method, PairRules, Source
+from pipeline.job import Job, JobError, Method, PairRules
 from pipeline.lock import CubeBusyError
 from pipeline.plan import StaleError
 from pipeline.progress import FuseSummary, Progress, RunSummary
 from pipeline.recipe import plan_path
 from pipeline.run import cube_status, fuse, ingest, locked, plan, prepare, publish, run_job
 from pipeline.store import CubeError, read_tables
-from tests.model.makers import write_checkpoint
 from tests.season import Season, make_sastf_job, make_season, write_catalog
 from tests.synthetic import day, make_grid
 
@@ -83,12 +75,6 @@ def done_by_sastf(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return job
 
 
-@pytest.fixture(scope="module")
-def two_workers() -> Iterator[Executor]:
-    with executor(2, device="cpu") as ex:
-        yield ex
-
-
 @pytest.fixture
 def own(season: Season, tmp_path: Path) -> Job:
     return season.job(cube=tmp_path / "own.zarr")
@@ -101,15 +87,10 @@ def test_workers_and_order_change_no_byte(
     tmp_path: Path,
     job_done: str,
     workers: int,
-    two_workers: Executor,
 ) -> None:
     done: Job = request.getfixturevalue(job_done)
     own = replace(done, cube=tmp_path / "own.zarr")
-    with ExitStack() as stack:
-        stack.enter_context(locked(own))
-        ex = two_workers
-        if workers == 1:
-            ex = stack.enter_context(executor(1, device="cpu"))
+    with locked(own), executor(workers, device="cpu") as ex:
         prepare(own)
         ingest(own, ex)
         planned = plan(own)
@@ -296,198 +277,6 @@ def test_a_scene_that_cannot_be_read_is_named_and_the_others_go_on(tmp_path: Pat
     assert {name for name in clean if cured[name] != clean[name]} <= {"plan_hash/c/0/0"}
     assert cured.keys() == clean.keys()
     assert cube_status(job.cube).ok
-
-
-def die_once(task: Path) -> str:
-    """Kills its worker the first time."""
-    if not task.exists():
-        task.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return task.name
-
-
-def test_a_task_whose_worker_dies_is_run_again(two_workers: Executor, tmp_path: Path) -> None:
-    outcomes = list(two_workers.map(die_once, [tmp_path / "one"]))
-
-    assert [(one.result, one.error) for one in outcomes] == [("one", None)]
-
-
-def die_always(task: int) -> int:
-    if task == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return task * task
-
-
-def test_a_task_that_kills_its_workers_is_an_error_and_the_others_go_on(
-    two_workers: Executor,
-) -> None:
-    outcomes = {one.task: one for one in two_workers.map(die_always, range(5))}
-
-    assert {task: one.result for task, one in outcomes.items() if task != 2} == {
-        0: 0,
-        1: 1,
-        3: 9,
-        4: 16,
-    }
-    assert outcomes[2].result is None
-    assert "KilledWorker" in str(outcomes[2].error)
-
-
-def raise_on_odd(task: int) -> int:
-    if task % 2:
-        raise ValueError(f"{task} is odd")
-    return -task
-
-
-@pytest.mark.parametrize("processes", [False, True])
-def test_every_task_has_one_outcome_and_an_error_is_told(
-    processes: bool, two_workers: Executor
-) -> None:
-    drawn: list[int] = []
-
-    def draw() -> Iterator[int]:
-        for task in range(9):
-            drawn.append(task)
-            yield task
-
-    with executor(scheduler="synchronous") as here:
-        ex = two_workers if processes else here
-        outcomes = sorted(ex.map(raise_on_odd, draw()), key=lambda one: one.task)
-
-    assert drawn == list(range(9))
-    assert [one.task for one in outcomes] == drawn
-    assert [one.result for one in outcomes] == [0, None, -2, None, -4, None, -6, None, -8]
-    assert all("is odd" in str(one.error) for one in outcomes[1::2])
-
-
-def test_another_process_may_join_by_the_address(two_workers: Executor) -> None:
-    address = two_workers.scheduler_address
-    assert address is not None
-    with executor(scheduler=address) as joined:
-        assert [one.result for one in joined.map(abs, [-3])] == [3]
-
-
-def test_work_that_is_done_is_not_cancelled(
-    two_workers: Executor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cancelled: list[object] = []
-    monkeypatch.setattr(Client, "cancel", lambda _, futures: cancelled.extend([futures]))
-    assert sorted(one.result for one in two_workers.map(abs, [-3, -4])) == [3, 4]
-    assert not cancelled
-    left = two_workers.map(abs, [-3, -4, -5, -6])
-    next(left)
-    assert isinstance(left, Generator)
-    left.close()
-    assert cancelled
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [({"workers": 0}, "workers=0"), ({"scheduler": "cloud"}, "'cloud' is none of")],
-)
-def test_an_executor_that_cannot_be_is_refused(arguments: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message), executor(**arguments):
-        pass
-
-
-BAD = {
-    "outside": (
-        lambda job: replace(job, grid=make_grid_far_away()),
-        CatalogError,
-        "no usable item of fine",
-    ),
-    "long ago": (
-        lambda job: replace(job, start=day(-900), end=day(-890)),
-        CatalogError,
-        "no usable item of fine",
-    ),
-    "no collection": (
-        lambda job: replace(job, coarse=replace(job.coarse, collections=("viirs",))),
-        CatalogError,
-        "no collection 'viirs'",
-    ),
-    "no catalogue": (
-        lambda job: replace(job, fine=Source(catalogs=("nowhere.json",), collections=("fine",))),
-        CatalogError,
-        "no catalogue at",
-    ),
-    "no method": (
-        lambda job: replace(job, method=Method(name="magic")),
-        CheckpointError,
-        "no method 'magic'",
-    ),
-    "no checkpoint": (
-        lambda job: replace(job, method=Method(checkpoint="/nowhere")),
-        CheckpointError,
-        "is not a checkpoint",
-    ),
-}
-
-
-def make_grid_far_away() -> Grid:
-    near = make_grid()
-    box = near.fine.boundingbox
-    return Grid.from_bounds(
-        (box.left, box.bottom + 480_000, box.right, box.top + 480_000),
-        crs="EPSG:32633",
-        ratio=near.ratio,
-        tile=near.tile,
-    )
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_clear_error_and_nothing_is_written(own: Job, case: str) -> None:
-    change, kind, message = BAD[case]
-
-    with pytest.raises(kind, match=message) as refusal:
-        run_here(change(own))
-
-    assert isinstance(refusal.value, ValueError)
-    assert {path.name for path in own.cube.parent.iterdir()} <= {"own.zarr.lock"}
-
-
-def test_images_that_are_all_missing_are_told_before_anything_is_written(tmp_path: Path) -> None:
-    season = make_season(tmp_path / "files")
-    for when in season.coarse_days:
-        season.image("coarse", when).unlink()
-    job = season.job(start=day(2), end=day(6), cube=tmp_path / "out" / "season.zarr")
-
-    with pytest.raises(CatalogError, match=r"not on disk.* so it is with all 25 items of coarse"):
-        run_here(job)
-
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"season.zarr.lock"}
-
-
-def test_a_checkpoint_with_other_bands_is_refused(
-    own: Job, one_band_checkpoint: Callable[[str], Path]
-) -> None:
-    other = replace(own, method=Method(checkpoint=str(one_band_checkpoint("swir16"))))
-
-    with pytest.raises(JobError, match=r"made for the bands swir16, but fine and coarse share"):
-        run_here(other)
-
-    assert not own.inputs.exists()
-
-
-def test_dropping_water_that_no_qa_word_tells_is_refused(own: Job) -> None:
-    with pytest.raises(JobError, match=r"`water: drop` needs QA words .* fine has none"):
-        run_here(replace(own, water="drop"))
-
-    assert not own.inputs.exists()
-
-
-@pytest.fixture
-def one_band_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
-    def make(band: str) -> Path:
-        return write_checkpoint(tmp_path / "one-band", trained=False, bands=(band,))
-
-    return make
-
-
-def test_nadir_view_without_angles_is_refused_before_anything_is_read(own: Job) -> None:
-    with pytest.raises(ValueError, match=r"no item of .* tells them.* take the line out"):
-        prepare(replace(own, brdf="c-factor"))
-    assert not own.inputs.exists()
 
 
 def test_a_cube_of_another_grid_is_refused_untouched(own: Job, done: Job) -> None:

@@ -2,9 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from pipeline.chosen import (
     CLASSES,
     ONE_SIDED,
     Chosen,
-    Pick,
-    Used,
     chosen_path,
     gap_class,
     read_chosen,
@@ -27,7 +24,7 @@ from pipeline.chosen import (
 from pipeline.cube import day_number
 from pipeline.executor import executor
 from pipeline.explain import explain_day
-from pipeline.images import array_of, day_axis
+from pipeline.images import array_of
 from pipeline.job import Job, Method, PairRules
 from pipeline.plan import StaleError, make_plan
 from pipeline.recipe import Recipe, make_recipe
@@ -36,20 +33,17 @@ from pipeline.store import read_attrs, read_tables
 from pipeline.validate import choice, held_out
 from pipeline.validate.answers import FILE
 from pipeline.validate.asked import asked
-from pipeline.validate.choice import choosing, report_periods, within
+from pipeline.validate.choice import report_periods, within
 from pipeline.validate.decide import decided
-from pipeline.validate.hide import HIDE, Region
-from pipeline.validate.ratios import AS_STATED, FACTORS, Ratios
+from pipeline.validate.hide import Region
 from pipeline.validate.result import ATTRIBUTE, Validation, report_path
 from pipeline.validate.stage import validate
 from pipeline.validate.sums import Sums
-from pipeline.validate.targets import Target
-from pipeline.validate.widen import widened
 from tests.model.makers import make_calibration, write_checkpoint
+from tests.pipeline.spoilt import BANDS, copied, spoil
 from tests.season import make_season
 from tests.synthetic import day
 
-BANDS = ("red", "nir08")
 FIRST, LAST = 4, 54
 
 
@@ -71,11 +65,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Job:
     summary = run_job(job, scheduler="synchronous")
     assert summary.ok, summary.errors
     return job
-
-
-def copied(job: Job, folder: Path) -> Job:
-    shutil.copytree(job.cube.parent, folder, dirs_exist_ok=True)
-    return replace(job, cube=folder / job.cube.name)
 
 
 def chosen_of(job: Job) -> Chosen:
@@ -306,17 +295,6 @@ def test_what_is_chosen_is_the_same_whatever_the_workers(done: Job, tmp_path: Pa
     assert answers.read_bytes() == known
 
 
-def spoil(job: Job, days: Collection[date]) -> None:
-    """Other pixels on these days, as if they had been read so."""
-    root = zarr.open_group(job.inputs / "fine.zarr", mode="r+")
-    rng, axis = np.random.default_rng(0), day_axis(root)
-    for when in days:
-        for band in BANDS:
-            image = array_of(root, band)
-            image[axis.index(day_number(when))] = rng.integers(0, 9000, image.shape[1:])
-    shutil.rmtree(job.inputs / "counts")
-
-
 def measured(job: Job) -> dict[str, Any]:
     """What is chosen, made from nothing."""
     (job.inputs / "validation.jsonl").unlink(missing_ok=True)
@@ -340,78 +318,3 @@ def test_no_reported_image_reaches_a_factor(
         monkeypatch.setattr(choice, "targets", leaky)
     spoil(job, within(Region(job).survey.fine_days, report_periods(job)))
     assert (measured(job) != before) == planted
-
-
-def sums(factor: float, seed: int, *, side: int = 16) -> Sums:
-    """Of a method whose errors are so many times what it states."""
-    rng = np.random.default_rng(seed)
-    truth = rng.random((2, side, side), np.float32)
-    sigma = np.full(truth.shape, 0.01, np.float32)
-    error = factor * sigma * rng.standard_normal(truth.shape).astype(np.float32)
-    everywhere = np.ones((side, side), bool)
-    return Sums.of(truth + error, sigma, truth, truth, everywhere, pixel_m=30.0)
-
-
-def pick(name: str = "sa-stf") -> Pick:
-    return Pick(used=Used(name=name, sha=name, halo=0, series=False))
-
-
-def choosers(job: Job, hide: object) -> list[Target]:
-    """A target a date."""
-    found = choosing(Region(job), report_periods(job), "all")
-    return [one for one in found if one.hide == hide]
-
-
-def factor_of(answers: Sequence[tuple[Target, Sums]], place: int = 0) -> float:
-    picks = widened([pick()] * CLASSES, {"sa-stf": answers}, stating={"sa-stf"})
-    return picks[place].used.sigma_factor
-
-
-@pytest.mark.parametrize(("truth", "prior"), [(2.0, 1), (0.6, 4)], ids=["wider", "narrower"])
-def test_a_few_dates_are_believed_in_part(done: Job, truth: float, prior: int) -> None:
-    listed = choosers(done, 0)
-    assert len(listed) > 3
-    for count in (1, 2, len(listed)):
-        answers = [(one, sums(truth, at, side=64)) for at, one in enumerate(listed[:count])]
-        wanted = truth ** (count / (count + prior))
-        assert factor_of(answers) == pytest.approx(wanted, rel=0.035)
-        assert factor_of(answers[::-1]) == factor_of(answers)
-    # A date of few pixels more is hardly one.
-    answers = [(listed[0], sums(truth, 0, side=64)), (listed[1], sums(truth, 1, side=4))]
-    assert factor_of(answers) == pytest.approx(truth ** (1 / (1 + prior)), rel=0.035)
-
-
-def test_a_class_without_dates_takes_the_factor_next_to_it_of_the_same_method(done: Job) -> None:
-    short = choosers(done, 0)
-    listed = {
-        0: short,
-        2: [replace(one, hide=HIDE[2]) for one in short],
-        4: choosers(done, HIDE[4]),
-    }
-    answers = {
-        "sa-stf": [
-            (replace(one, hide=HIDE[place]), sums(factor, at))
-            for place, factor in ((0, 2), (2, 5), (4, 7))
-            for at, one in enumerate(listed[place])
-        ],
-        "linear": [],
-    }
-    found = widened([pick()] * CLASSES, answers, stating={"sa-stf"})
-    zero, one, two, three, last = (each.used.sigma_factor for each in found)
-    assert 1 < zero < two == one == three < last
-    assert "that of reference 17 to 32 days away" in found[1].factor_why
-    other = widened(
-        [pick(name) for name in ("linear", "sa-stf", "linear", "linear", "linear")],
-        answers,
-        stating={"sa-stf"},
-    )
-    assert {each.used.sigma_factor for each in other} == {1}
-    assert "no held-out date can measure it" in other[1].factor_why
-    assert other[0] == pick("linear")
-
-
-def test_what_holds_ninety_percent_already_stays_as_it_is(done: Job) -> None:
-    answers = [(one, sums(1, at, side=64)) for at, one in enumerate(choosers(done, 0))]
-    assert FACTORS[AS_STATED] == 1
-    assert factor_of(answers) == pytest.approx(1, abs=0.03)
-    assert Ratios.none().stated == 0
