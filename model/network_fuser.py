@@ -162,14 +162,14 @@ class NetworkFuser:
             coarse = self._up(block.coarse[index], block.ratio)
             view = self.frame.view(
                 images._replace(coarse=coarse),
-                self._filled(asked, index),
-                torch.tensor([block.weight(day)], device=self.device),
-                self._a_band(block.centre),
-                self._a_band(block.spread),
-                block.ratio,
-                self._a_band(present),
-                guide,
-                shown,
+                filled=self._filled(asked, index),
+                weight=torch.tensor([block.weight(day)], device=self.device),
+                centre=self._a_band(block.centre),
+                spread=self._a_band(block.spread),
+                ratio=block.ratio,
+                present=self._a_band(present),
+                guide=guide,
+                inside=shown,
             )
             guide = view.guide
             if not references:  # what the network sees of them is the same on all days
@@ -219,13 +219,14 @@ class NetworkFuser:
         return self.calibration.sigma(values, block.bands)
 
     def _up(self, cells: Array, ratio: int) -> Tensor:
-        """Coarse cells as ``_to_device`` gives fine images; multiplied there, as it is many."""
+        """Coarse cells as ``_to_device`` gives fine images.  They are brought up on the device: as
+        cells they are quickly there."""
         rows, cols = (
             torch.from_numpy(matrix(self.upsample, n, ratio)).to(self.device)
             for n in cells.shape[-2:]
         )
         known = torch.from_numpy(np.ascontiguousarray(fill_nearest(cells))).to(self.device)
-        return self._at_least_a_window((rows @ known @ cols.T)[None])
+        return self._at_least_a_window((rows @ known.double() @ cols.T).float()[None])
 
     def _slots_of(self, block: Block) -> list[int]:
         """Where each band of the block stands in the network."""

@@ -1,16 +1,21 @@
 """Coarse cells to fine pixels, as one small matrix an axis.
 
-A separable linear operator on cells is ``U_y C U_x'``.  Written as matrices it is exact,
-the same for every block, and cheap: 14 cells to 128 pixels is a 128 x 14 matrix.
+A separable linear operator on cells is ``U_y C U_x'``.  Written as matrices it is exact and cheap:
+14 cells to 128 pixels is a 128 x 14 matrix.  It is worked out in float64 and rounded once, so that
+a pixel is the same in every block and on every device: how products of float32 are added up
+differs with their shape.
 """
 
 from collections.abc import Callable, Mapping
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from model.block import COARSE_PAD, Array
+
+Matrix = NDArray[np.float64]
 
 
 def smooth(cells: Array, ratio: int) -> Array:
@@ -46,7 +51,7 @@ UPSAMPLE: Mapping[str, Callable[[Array, int], Array]] = {
 }
 
 
-def matrix(how: str, cells: int, ratio: int) -> Array:
+def matrix(how: str, cells: int, ratio: int) -> Matrix:
     """(pixel, cell): what ``UPSAMPLE[how]`` does along an axis of ``cells``, as it counts the
     ``COARSE_PAD`` at both ends; for those who multiply elsewhere, as on a GPU."""
     return _MATRICES[how](cells, ratio)
@@ -75,14 +80,14 @@ def fill_nearest(images: Array) -> Array:
     return filled.reshape(images.shape)
 
 
-def _by(along: Callable[[int, int], Array], cells: Array, ratio: int) -> Array:
+def _by(along: Callable[[int, int], Matrix], cells: Array, ratio: int) -> Array:
     cells = fill_nearest(cells)
     rows, cols = (along(n, ratio) for n in cells.shape[-2:])
     return np.asarray(rows @ cells @ cols.T, np.float32)
 
 
 @cache
-def _smoothing(cells: int, ratio: int) -> Array:
+def _smoothing(cells: int, ratio: int) -> Matrix:
     sigma = ratio / 2
     reach = int(4 * sigma)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
@@ -91,11 +96,11 @@ def _smoothing(cells: int, ratio: int) -> Array:
     matrix = np.zeros((inner.size, cells))
     for shift, weight in zip(range(-reach, reach + 1), kernel, strict=True):
         np.add.at(matrix, (np.arange(inner.size), (inner + shift) // ratio), weight)
-    return matrix.astype(np.float32)
+    return matrix
 
 
 @cache
-def _interpolation(cells: int, ratio: int) -> Array:
+def _interpolation(cells: int, ratio: int) -> Matrix:
     inner = np.arange(COARSE_PAD * ratio, (cells - COARSE_PAD) * ratio)
     place = (inner + 0.5) / ratio - 0.5
     left = np.floor(place).astype(int)
@@ -103,11 +108,11 @@ def _interpolation(cells: int, ratio: int) -> Array:
     rows = np.arange(inner.size)
     matrix[rows, left] = 1 - (place - left)
     matrix[rows, left + 1] = place - left
-    return matrix.astype(np.float32)
+    return matrix
 
 
 @cache
-def _convolution(cells: int, ratio: int) -> Array:
+def _convolution(cells: int, ratio: int) -> Matrix:
     inner = np.arange(COARSE_PAD * ratio, (cells - COARSE_PAD) * ratio)
     place = (inner + 0.5) / ratio - 0.5
     left = np.floor(place).astype(int)
@@ -117,16 +122,16 @@ def _convolution(cells: int, ratio: int) -> Array:
         near = 1.5 * away**3 - 2.5 * away**2 + 1
         far = -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2
         matrix[np.arange(inner.size), left + tap] = np.where(away <= 1, near, far)
-    return matrix.astype(np.float32)
+    return matrix
 
 
 @cache
-def _repetition(cells: int, ratio: int) -> Array:
-    inner = np.eye(cells, dtype=np.float32)[COARSE_PAD:-COARSE_PAD]
+def _repetition(cells: int, ratio: int) -> Matrix:
+    inner = np.eye(cells)[COARSE_PAD:-COARSE_PAD]
     return inner.repeat(ratio, axis=0)
 
 
-_MATRICES: Mapping[str, Callable[[int, int], Array]] = {
+_MATRICES: Mapping[str, Callable[[int, int], Matrix]] = {
     "smooth": _smoothing,
     "bilinear": _interpolation,
     "nearest": _repetition,

@@ -130,6 +130,7 @@ class Sums:
                 pixels=np.array(pixels, np.float64),
                 squared=np.array(squared, np.float64).reshape(-1, bands),
             ),
-            # An answer of before there were any is not asked for (``targets``), but is read.
+            # Answers written before there were ratios have other names: nobody asks for them, but
+            # their lines are in the same file.
             ratios=Ratios.from_dict(known.get("ratios", {})),
         )

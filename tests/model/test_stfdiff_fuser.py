@@ -37,9 +37,8 @@ def test_tiles_agree_with_the_whole_though_every_step_draws_noise(tmp_path: Path
     whole = fuser.fuse(region).reflectance
     for y, x in ((slice(0, 32), slice(0, 64)), (slice(32, 64), slice(32, 96))):
         tile = fuser.fuse(part(region, y, x)).reflectance
-        # Other windows stand beside in a batch and other cells beside in a matrix, which torch may
-        # round otherwise.
-        np.testing.assert_allclose(tile, whole[..., y, x], atol=5e-6)
+        # Other windows stand beside in a batch, which torch may round otherwise.
+        np.testing.assert_allclose(tile, whole[..., y, x], atol=1e-6)
     assert isinstance(fuser, NetworkFuser)
     others = [replace(fuser.sampler, **change) for change in ({"eta": 0.0}, {"clamp": False})]
     for other in (replace(fuser, seed=1), *(replace(fuser, sampler=one) for one in others)):
