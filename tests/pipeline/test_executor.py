@@ -50,17 +50,23 @@ def test_numpy_has_one_thread_in_a_worker_however_the_run_was_started(
         assert [outcome.result for outcome in ex.map(_blas_threads, [0])] == ["1"]
 
 
-def _card(task: int) -> str:
-    time.sleep(0.2)  # so that every worker gets one
-    return os.environ["CUDA_VISIBLE_DEVICES"]
+def _card(folder: Path) -> tuple[int, str]:
+    """Wait until three workers have come, so that each has one task."""
+    (folder / str(os.getpid())).touch()
+    until = time.monotonic() + 120
+    while len(list(folder.iterdir())) < 3 and time.monotonic() < until:
+        time.sleep(0.05)
+    return os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"]
 
 
-def test_workers_share_the_gpus_and_each_sees_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_share_the_gpus_and_each_sees_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,9")
     with executor(workers=3) as running:
-        seen = Counter(one.result for one in running.map(_card, range(12), gpu=True))
-    assert set(seen) == {"7", "9"}
-    assert seen["7"] > seen["9"]  # two workers against one
+        seen = [one.result for one in running.map(_card, [tmp_path] * 3, gpu=True)]
+    assert None not in seen
+    assert Counter(card for _, card in set(filter(None, seen))) == {"7": 2, "9": 1}
     assert shared(["7", "9"], 3) == ["7", "9", "7"]
     assert Counter(shared(["7", "9"], 20)) == {"7": WORKERS_A_GPU, "9": WORKERS_A_GPU}
 
