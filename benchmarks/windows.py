@@ -202,6 +202,7 @@ def between(block: Block, later: Array) -> Block:
         )[None],
         day_after=block.day_before + 64,
         days=(block.day_before + 32,),
+        series=None,  # of other dates than these; no network asks for one
     )
 
 

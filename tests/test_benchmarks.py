@@ -1,12 +1,16 @@
 """The benchmarks measure what they say; their figures are for people to look at."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from benchmarks import fusion, methods, scene, windows
 from benchmarks.windows import Layout
+from model.block import Series
 from model.card import METHODS
+from tests.model.makers import make_block
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +27,14 @@ def test_a_jump_is_the_mean_difference_across_each_border() -> None:
     assert windows.jump(field, {16}, 2) == 3
     assert windows.jump(field, {16, 20, 30}, 2) == pytest.approx(3 + 0.5)
     assert windows.jump(field, {2}, 1) == 0
+
+
+def test_a_real_scene_with_a_series_of_its_dates_is_cut_and_told_in_the_bands_of_weights() -> None:
+    block = make_block(y=64, x=96, days=(2,), bands=("green", "red", "nir08"))
+    scene = replace(block, series=Series.of([(0, block.fine_before), (8, block.fine_after)]))
+    region = windows.in_bands(windows.between(scene, block.fine_after), windows.BANDS)
+    assert region.shape == (1, len(windows.BANDS), 64, 96)
+    assert windows.part(region, slice(0, 32), slice(32, 96)).shape[2:] == (32, 64)
 
 
 def test_a_tile_alone_costs_the_windows_that_show_it() -> None:
