@@ -25,7 +25,10 @@ from rasterio.errors import NotGeoreferencedWarning
 from scipy.io import loadmat
 
 from catalogs import BANDS
-from model.block import COARSE_PAD, Array, Block, Series
+from model.block import COARSE_PAD, Array, Block, Bool, Series
+from model.coarse_calm import calm_coarse
+from model.coarse_fill import fill_coarse
+from model.worlds.timeline import FILL_DAYS
 from pipeline.geotiffs import dated_paths
 
 HIDE_DAYS = (0, 8, 16, 32)
@@ -66,22 +69,29 @@ class _Pair:
     day: date
     fine: Array
     coarse: Array
+    coarse_filled: Bool | None = None
+    """(row, col) where it was not seen that day."""
 
 
 def salton_sea(root: Path) -> Iterator[Scene]:
     """Daily VIIRS cells of 490 m and 18 clear HLS images of 70 m, near infrared.
 
-    Every clear fine date that keeps clear ones on both sides, by the days hidden around it.
-    ``CLOUD`` is neither target nor reference there; scenes that let it in, as a method would that
-    trusts the masks, are groups of their own.
+    The only set with a daily record, so its coarse images are filled and calmed by the days around
+    them, as a region's are.  Every clear fine date that keeps clear ones on both sides, by the days
+    hidden around it.  ``CLOUD`` is neither target nor reference there; scenes that let it in, as a
+    method would that trusts the masks, are groups of their own.
     """
     folder = _folder(root, "salton-sea")
-    coarse = {day: path for path, day in dated_paths(folder / "coarse")}
+    record = dict(sorted((day, _read(path)) for path, day in dated_paths(folder / "coarse")))
+    days, seen = [_number(day) for day in record], np.stack(list(record.values()))
+    _, filled = fill_coarse(seen, days, window=FILL_DAYS)
     pairs = []
     for path, day in dated_paths(folder / "fine"):
         fine = _read(path)
         if np.isfinite(fine).mean() >= CLEAR:
-            pairs.append(_Pair(day=day, fine=fine, coarse=_read(coarse[day])))
+            calmed = calm_coarse(seen, days, at=[_number(day)], window=FILL_DAYS)[0]
+            marks = filled[days.index(_number(day))]
+            pairs.append(_Pair(day=day, fine=fine, coarse=calmed, coarse_filled=marks))
     clean = [pair for pair in pairs if pair.day != CLOUD]
     for hide in HIDE_DAYS:
         for group, known in (("", clean), (", cloud let in", pairs)):
@@ -310,6 +320,9 @@ def _scene(
 ) -> Scene:
     """``known``: the pairs, ascending, that its statistics and its series are; never the truth."""
     before, target, after = pairs
+    filled_before, filled, filled_after = (
+        None if one.coarse_filled is None else padded(one.coarse_filled) for one in pairs
+    )
     low, centre, high = np.nanpercentile(
         np.concatenate([one.fine.reshape(len(bands), -1) for one in known], 1), (25, 50, 75), 1
     )
@@ -320,6 +333,9 @@ def _scene(
         coarse_before=padded(before.coarse),
         coarse_after=padded(after.coarse),
         coarse=padded(target.coarse)[None],
+        coarse_filled_before=filled_before,
+        coarse_filled_after=filled_after,
+        coarse_filled=None if filled is None else filled[None],
         day_before=_number(before.day),
         day_after=_number(after.day),
         days=(_number(target.day),),
@@ -346,10 +362,10 @@ def _number(day: date) -> int:
     return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
-def padded(cells: Array) -> Array:
-    """Cells with ``COARSE_PAD`` more around them, repeated from the edge."""
-    pad = (COARSE_PAD, COARSE_PAD)
-    return np.pad(cells, ((0, 0), pad, pad), mode="edge")
+def padded(cells: NDArray[Any]) -> NDArray[Any]:
+    """(..., row, col) with ``COARSE_PAD`` cells more around, repeated from the edge."""
+    around = [(0, 0)] * (cells.ndim - 2) + [(COARSE_PAD, COARSE_PAD)] * 2
+    return np.pad(cells, around, mode="edge")
 
 
 def _sorted(image: Array, order: Sequence[str]) -> Array:

@@ -3,9 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from model.block import COARSE_PAD
+from model.coarse_calm import calm_coarse
 from pipeline import real_sets
+from pipeline.geotiffs import dated_paths
 from pipeline.real_sets import CLOUD, READERS, Scene, named_in, read_set
 
 EPOCH = date(1970, 1, 1).toordinal()
@@ -63,6 +66,33 @@ def test_salton_sea_hides_what_lies_near_the_target(sets: dict[str, list[Scene]]
         "hide 16 days": 9,
         "hide 32 days": 3,
     }
+
+
+def test_salton_sea_is_seen_as_a_region_with_a_daily_record_is(
+    sets: dict[str, list[Scene]], shared_data: Path
+) -> None:
+    files = dated_paths(shared_data / "stars-salton-sea-nir" / "coarse")
+    record = {day: path for path, day in files}
+    inner, marked = slice(COARSE_PAD, -COARSE_PAD), 0
+    for scene in sets["salton-sea"]:
+        block = scene.block
+        (target,) = block.days
+        around = range(target - 8, target + 9)
+        seen = []
+        for number in around:
+            path = record.get(date.fromordinal(number + EPOCH))
+            if path is None:
+                seen.append(np.full((1, 20, 20), np.nan, np.float32))
+                continue
+            with rasterio.open(path) as file:
+                seen.append(file.read(masked=True).astype(np.float32).filled(np.nan))
+        calmed = calm_coarse(np.stack(seen), around, at=[target], window=8)[0]
+        np.testing.assert_array_equal(block.coarse[0][:, inner, inner], calmed)
+        assert block.coarse_filled is not None
+        marks = block.coarse_filled[0][inner, inner]
+        np.testing.assert_array_equal(marks, np.isnan(seen[8][0]) & np.isfinite(calmed[0]))
+        marked += int(marks.sum())
+    assert marked > 0
 
 
 def test_the_undetected_cloud_is_no_silent_reference(sets: dict[str, list[Scene]]) -> None:
