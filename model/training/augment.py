@@ -22,6 +22,9 @@ THIN = MappingProxyType(
 MISSED = (0.02, 0.05)
 """Share of the ground under thin cloud that no mask shows."""
 THIN_BRIGHTNESS = (0.02, 0.15)
+CLEAR_COARSE = 0.3
+CLOUDED_COARSE = (0.0, 0.7)
+"""Share of the coarse images without a cloud, and of clouds in the others."""
 
 
 @dataclass(frozen=True, slots=True)

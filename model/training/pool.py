@@ -10,6 +10,10 @@ Each world is a folder, ``GENERATOR-SEED-INDEX``, written whole:
 
     truth.npy   (day, band, y, x) int16 reflectance at 1e-4, what a perfect 30 m sensor sees
     coarse.npy  (day, band, row, col) the same, as the coarse sensor sees it, without clouds
+    calmed.npy  (day, band, row, col) the same, out of a daily record with clouds, as the product
+                fills and calms it (``model.coarse_fill``, ``model.coarse_calm``); UNKNOWN where
+                no day near was clear
+    filled.npy  (day, row, col) where that day itself was cloudy
     world.json  ``WorldCard``
 
 A world is a function of generator, seed and index.  Ask for more worlds and those that are there
@@ -30,13 +34,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.block import Array
+from model.coarse_calm import calm_coarse
+from model.coarse_fill import fill_coarse
+from model.training.augment import CLEAR_COARSE, CLOUDED_COARSE, THIN, draw_sky
 from model.training.textures import read_textures
 from model.worlds import draw
 from model.worlds.recipe import CoarseSensor, FineSensor
 from model.worlds.sensor import see_coarse
 from model.worlds.spectra import BANDS
 from model.worlds.textured import TexturedGround, of_bands
-from model.worlds.timeline import EVALUATION_SEEDS
+from model.worlds.timeline import EVALUATION_SEEDS, FILL_DAYS
 from model.worlds.world import World
 
 SIZE_PX = 192
@@ -46,6 +53,7 @@ GENERATORS = {"train": 5, "other": 6, "textured": 7}
 GAPS = (1, 1, 1, 2, 2, 3, 4, 6, 8, 12, 16)
 """Days between one stored day and the next: pairs from 1 to about 120 days apart."""
 SCALE = 1e-4
+UNKNOWN = -32768
 CARD = "world.json"
 
 
@@ -58,7 +66,7 @@ class Ground(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldCard:
-    """All of a world that its two arrays do not say."""
+    """All of a world that its arrays do not say."""
 
     generator: str
     seed: int
@@ -152,6 +160,18 @@ def write(
     days = np.cumsum(rng.choice(GAPS, DAYS)) + int(rng.integers(0, 25))
     truth = np.stack([ground.reflectance(int(day)) for day in days])
     seen = np.stack([see_coarse(image, coarse, ratio, rng, bands) for image in truth])
+
+    def look(day: int) -> Array:
+        """What the coarse sensor sees on a day, clear."""
+        if day in days:
+            return np.asarray(seen[np.searchsorted(days, day)])
+        return see_coarse(ground.reflectance(day), coarse, ratio, rng, bands)
+
+    every = range(int(days[0]) - FILL_DAYS, int(days[-1]) + FILL_DAYS + 1)
+    thin = np.array([THIN[band] for band in bands], np.float32)
+    record = np.stack([_clouded(look(day), ratio, thin, rng) for day in every])
+    calmed = calm_coarse(record, every, at=days.tolist(), window=FILL_DAYS)
+    _, filled = fill_coarse(record, every, window=FILL_DAYS)
     low, middle, high = np.percentile(truth[::4, :, ::3, ::3], (25, 50, 75), axis=(0, 2, 3))
     card = WorldCard(
         **known,
@@ -164,6 +184,8 @@ def write(
     partial_folder.mkdir(parents=True)
     np.save(partial_folder / "truth.npy", _packed(truth))
     np.save(partial_folder / "coarse.npy", _packed(seen))
+    np.save(partial_folder / "calmed.npy", _packed(calmed))
+    np.save(partial_folder / "filled.npy", filled[days - every.start])
     (partial_folder / CARD).write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
     partial_folder.rename(folder)
 
@@ -177,8 +199,17 @@ def _check(seed: int) -> None:
         )
 
 
+def _clouded(image: Array, ratio: int, thin: Array, rng: np.random.Generator) -> Array:
+    """A coarse image (band, row, col) through the clouds of its day, NaN under them."""
+    share = 0.0 if rng.random() < CLEAR_COARSE else rng.uniform(*CLOUDED_COARSE)
+    sky = draw_sky(rng, image.shape[1:], ratio)
+    seen = sky.seen_through(image, share, thin, rng)
+    return np.where(sky.cloud(share), np.float32(np.nan), seen)
+
+
 def _packed(images: Array) -> NDArray[np.int16]:
-    return np.round(images / SCALE).clip(-32768, 32767).astype(np.int16)
+    counts = np.round(images / SCALE).clip(UNKNOWN + 1, -UNKNOWN - 1)
+    return np.where(np.isfinite(images), counts, UNKNOWN).astype(np.int16)
 
 
 def main() -> None:

@@ -1,11 +1,15 @@
 from dataclasses import fields, replace
 from itertools import product
 from pathlib import Path
+from shutil import copytree
+from typing import Any
 
 import numpy as np
 import pytest
 
-from model.training import pool, world_source
+from model.coarse_calm import calm_coarse
+from model.hole_fill import fill_holes
+from model.training import pool, world_reading, world_source
 from model.training.augment import Layout, draw_sky
 from model.training.example import Example
 from model.training.pool import SCALE, WorldCard
@@ -14,6 +18,7 @@ from model.worlds import draw
 from model.worlds.recipe import FineSensor
 from model.worlds.sensor import see_coarse
 from model.worlds.spectra import BANDS
+from model.worlds.timeline import FILL_DAYS
 
 IMAGES = ("fine_before", "coarse_before", "fine_after", "coarse_after", "coarse")
 
@@ -170,14 +175,22 @@ def test_a_one_sided_example_has_one_reference(worlds: Path) -> None:
         np.testing.assert_array_equal(example.coarse_before, example.coarse_after)
 
 
-@pytest.mark.parametrize("ratio", [6, 11, 16, 20])
-@pytest.mark.parametrize("augment", ["none", "eight"])
-def test_without_faults_and_clouds_everything_lies_on_the_truth(
-    tmp_path: Path, ratio: int, augment: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in (("CLEAR_COARSE", 1.0), ("HOLED", 0.0)):
-        monkeypatch.setattr(world_source, name, value)
+@pytest.fixture
+def cloudless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coarse images without clouds, in a pool and out of it."""
+    for room in (pool, world_reading):
+        monkeypatch.setattr(room, "CLEAR_COARSE", 1.0)
     monkeypatch.setattr("model.training.augment.MISSED", (0.0, 0.0))
+
+
+@pytest.mark.usefixtures("cloudless")
+@pytest.mark.parametrize("ratio", [6, 11, 16, 20])
+@pytest.mark.parametrize(("augment", "calmed"), [("none", 1.0), ("eight", 0.0), ("eight", 1.0)])
+def test_without_faults_and_clouds_everything_lies_on_the_truth(
+    tmp_path: Path, ratio: int, augment: str, calmed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world_reading, "HOLED", 0.0)
+    monkeypatch.setattr(world_source, "CALMED", calmed)
     source = WorldSource(
         write_plain(tmp_path, ratio=ratio), seed=1, examples=20, patch=48, augment=augment
     )
@@ -195,11 +208,11 @@ def test_without_faults_and_clouds_everything_lies_on_the_truth(
         assert np.abs(example.coarse - example.truth).max() < 0.15 * ratio / 120
 
 
+@pytest.mark.usefixtures("cloudless")
 def test_cells_start_with_the_patch_however_it_is_laid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world_source, "OTHER_UPSAMPLING", 0.0)
-    monkeypatch.setattr(world_source, "CLEAR_COARSE", 1.0)
+    monkeypatch.setattr(world_reading, "OTHER_UPSAMPLING", 0.0)
     folder = write_plain(tmp_path, ratio=20)
     source = WorldSource(folder, seed=1, examples=9, patch=48, augment="eight", upsample="nearest")
     for index in range(9):
@@ -219,10 +232,7 @@ def test_bands_that_a_world_lacks_are_absent(tmp_path: Path) -> None:
     np.testing.assert_allclose(step, 0.01, atol=2e-4)
 
 
-def test_reading_by_memory_map_is_reading_all_of_it(
-    worlds: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(world_source, "CLEAR_COARSE", 1.0)
+def test_reading_by_memory_map_is_reading_all_of_it(worlds: Path) -> None:
     source = WorldSource(worlds, seed=3, examples=6, patch=48)
     for index in range(6):
         example = source.example(0, index)
@@ -279,3 +289,71 @@ def test_a_coarse_cell_of_flat_ground_is_flat(generator: str, ratio: int) -> Non
     seen = see_coarse(np.full((6, 60, 80), 0.3, np.float32), sensor, ratio, rng)
     assert seen.shape == (6, 60 // ratio, 80 // ratio)
     assert np.ptp(seen, (1, 2)).max() < 1e-6
+
+
+def test_a_calmed_day_is_that_of_the_product_on_the_daily_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[np.ndarray] = []
+
+    def kept(*args: Any) -> np.ndarray:
+        looks.append(clouded(*args))
+        return looks[-1]
+
+    clouded = pool._clouded
+    monkeypatch.setattr(pool, "_clouded", kept)
+    folder = write_plain(tmp_path, ratio=16) / "plain"
+    card = WorldCard.read(folder)
+    first = card.days[0] - FILL_DAYS
+    assert len(looks) == card.days[-1] + FILL_DAYS + 1 - first
+    assert any(np.isnan(look).any() for look in looks)
+    calmed, filled = np.load(folder / "calmed.npy"), np.load(folder / "filled.npy")
+    for place, day in enumerate(card.days):
+        around = range(day - FILL_DAYS, day + FILL_DAYS + 1)
+        seen = np.stack([looks[one - first] for one in around])
+        expected = calm_coarse(seen, around, at=[day], window=FILL_DAYS)[0]
+        np.testing.assert_allclose(calmed[place] * SCALE, expected, atol=SCALE / 2 * 1.01)
+        np.testing.assert_array_equal(filled[place], np.isnan(looks[day - first]).any(0))
+
+
+def test_holes_are_filled_from_both_sides_and_from_one_where_there_is_one_reference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain ground gains as much each day everywhere, so a hole shows its own day, however far the
+    dates are, as long as they are moved by the coarse change."""
+    for room in (pool, world_reading):
+        monkeypatch.setattr(room, "CLEAR_COARSE", 1.0)
+    monkeypatch.setattr("model.training.augment.MISSED", (0.0, 0.0))
+    # Shadows beside clouds are part of what the sensor sees: without them here.
+    monkeypatch.setattr("model.training.augment.Sky.seen_through", lambda sky, image, *_: image)
+    monkeypatch.setattr(world_reading, "HOLED", 1.0)
+    used: list[tuple[int, set[int]]] = []
+
+    def watched(image: Any, day: int, dates: Any, **how: Any) -> Any:
+        found = fill_holes(image, day, dates, **how)
+        used.append((day, set(found.earlier[found.filled]) | set(found.later[found.filled])))
+        return found
+
+    monkeypatch.setattr(world_reading, "fill_holes", watched)
+    source = WorldSource(write_plain(tmp_path, ratio=16), seed=1, examples=30, patch=48)
+    both = 0
+    for index in range(30):
+        used.clear()
+        example = source.example(0, index)
+        t0, t1, t2 = example.days
+        shown = np.where(np.isnan(example.truth), np.nan, example.fine_before)
+        np.testing.assert_allclose(shown - example.truth, 0.001 * (t0 - t1), atol=1.5e-3)
+        for day, dates in used:
+            assert t1 not in dates
+            if t0 == t2:  # a morning: nothing from the target on is known
+                assert all((date - t1) * (day - t1) > 0 for date in dates)
+            both += min(dates) < day < max(dates)
+    assert both > 10
+
+
+def test_a_pool_of_an_older_version_says_what_to_do(worlds: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    copytree(sorted(worlds.iterdir())[0], old / "train-1-00000")
+    (old / "train-1-00000" / "calmed.npy").unlink()
+    with pytest.raises(ValueError, match=r"calmed\.npy is not there.* make the pool again"):
+        WorldSource(old, seed=0, examples=1, patch=32).example(0, 0)
