@@ -1,7 +1,8 @@
 """The training file: YAML in, ``model.training.config.TrainConfig`` out.
 
 The keys are the fields of those dataclasses, checked by pydantic: a key that is none of them is
-an error with the nearest one named.  Paths are relative to the file.
+an error with the nearest one named.  Paths are relative to the file, in a file that comes with
+daily30 and is called by its name to the current folder.
 """
 
 from collections.abc import Sequence
@@ -53,7 +54,7 @@ def read_training(path: Path) -> TrainConfig:
 def shipped(path: Path, folder: Path) -> Path:
     """The file in ``folder`` that a bare name means; else the path itself."""
     ours = folder / f"{path}.yaml"
-    return ours if not path.exists() and ours.parent == folder and ours.exists() else path
+    return ours if not path.is_file() and ours.parent == folder and ours.exists() else path
 
 
 def training_of(content: dict[str, Any], path: Path) -> TrainConfig:
@@ -77,7 +78,8 @@ def training_of(content: dict[str, Any], path: Path) -> TrainConfig:
     config = checked(TrainConfig, content, [])
     if faults:
         raise TrainFileError(f"{path}: {'; '.join(faults)}")
-    return _resolved(config, path.resolve().parent)
+    ours = path.is_relative_to(Path(__file__).parent)
+    return _resolved(config, Path.cwd() if ours else path.resolve().parent)
 
 
 def _resolved(config: TrainConfig, base: Path) -> TrainConfig:

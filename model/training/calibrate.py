@@ -197,6 +197,8 @@ def calibrate_checkpoint(
     """
     if not (worlds or scenes):
         raise ValueError("nothing to calibrate on: give --worlds POOL, --scenes SET, or both")
+    if patch % 16:
+        raise ValueError(f"--patch {patch} is no multiple of 16; use {patch // 16 * 16}")
     folder = locate(str(folder))
     plain = NetworkFuser.load(folder, device=device, steps=None, seed=seed, samples=0)
     fuser = replace(plain, samples=samples)

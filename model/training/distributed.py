@@ -57,6 +57,8 @@ def ranks(device: str = "auto") -> Iterator[Ranks]:
     on CUDA take one GPU each.
     """
     kind = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    if kind.partition(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"--device {device}: use auto, cpu, cuda or cuda:1")
     if kind.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"--device {device}: this machine has no CUDA device; use cpu or auto")
     size = int(os.environ.get("WORLD_SIZE", "1"))

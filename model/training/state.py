@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -56,12 +57,15 @@ def restore(
 ) -> dict[str, Any] | None:
     """Load what ``save`` wrote into the modules; its ``progress``, or None if there is none.
 
-    Raises StateError where the state is of another configuration.
+    Raises StateError where the state is of another configuration, or damaged.
     """
     path = folder / STATE
     if not path.exists():
         return None
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, OSError, RuntimeError, UnpicklingError) as error:
+        raise StateError(f"{path} is not whole; remove it to begin anew") from error
     before = json.loads(saved["config"])
     changed = sorted(key for key in {*before, *config} if before.get(key) != config.get(key))
     if changed:

@@ -196,7 +196,9 @@ def test_a_wrong_training_file_says_what_to_write(
         read_training(path)
 
 
-def test_paths_are_relative_to_the_file_and_shipped_files_go_by_name(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_file_and_shipped_files_go_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TRAINING))
     config = read_training(tmp_path / "tiny.yaml")
     assert config.data[0].folder == tmp_path / "set"
@@ -207,6 +209,9 @@ def test_paths_are_relative_to_the_file_and_shipped_files_go_by_name(tmp_path: P
         "quick",
         "stfdiff",
     }
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick").mkdir()  # a folder of its name is not the file
+    assert read_training(Path("quick")).data[0].folder == tmp_path / "worlds-quick"
     stfdiff = read_training(Path("stfdiff"))
     assert stfdiff.network == StfdiffConfig()
     assert (stfdiff.optimiser.rate, stfdiff.batch, stfdiff.optimiser.clip) == (1e-3, 24, 1.0)

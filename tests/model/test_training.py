@@ -27,7 +27,7 @@ from model.training.config import (
     TrainConfig,
     ValidationConfig,
 )
-from model.training.distributed import Ranks
+from model.training.distributed import Ranks, ranks
 from model.training.example import Example
 from model.training.forward import noisy_of
 from model.training.train import train
@@ -300,6 +300,24 @@ def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
     train(config(), tmp_path, data=Random(2), validation={}, ranks=ALONE)
     with pytest.raises(state.StateError, match=r"another seed; give --out another folder"):
         train(config(seed=1), tmp_path, data=Random(2), validation={}, ranks=ALONE)
+
+
+@pytest.mark.parametrize("size", [0, 100, -1000])
+def test_a_damaged_state_is_told_with_its_cure(tmp_path: Path, size: int) -> None:
+    train(config(), tmp_path, data=Random(2), validation={}, ranks=ALONE)
+    path = tmp_path / state.STATE
+    whole = path.read_bytes()
+    path.write_bytes(whole[:size])
+    with pytest.raises(state.StateError, match=r"state\.pt is not whole; remove it to begin anew"):
+        train(config(), tmp_path, data=Random(2), validation={}, ranks=ALONE)
+
+
+def test_a_device_that_there_is_not_is_told_with_those_there_are() -> None:
+    with (
+        pytest.raises(ValueError, match="--device gpu: use auto, cpu, cuda or cuda:1"),
+        ranks("gpu"),
+    ):
+        pass
 
 
 def test_a_log_goes_on_after_the_step_of_the_state(tmp_path: Path) -> None:

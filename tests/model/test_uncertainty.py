@@ -237,6 +237,8 @@ def test_calibrating_writes_the_card_and_nothing_else(tmp_path: Path) -> None:
     before = read_card(folder)
     with pytest.raises(ValueError, match="nothing to calibrate on: give --worlds POOL"):
         calibrate_checkpoint(folder)
+    with pytest.raises(ValueError, match="--patch 50 is no multiple of 16; use 48"):
+        calibrate_checkpoint(folder, worlds=[tmp_path / "pool"], patch=50)
     held = calibrate_checkpoint(
         folder, worlds=[tmp_path / "pool"], examples=24, patch=48, device="cpu"
     )
