@@ -131,9 +131,11 @@ def _real(fuser: NetworkFuser, scenes: Sequence[Scene], ways: Sigmas) -> Iterato
 def _scene(fuser: NetworkFuser, scene: Scene) -> tuple[Array, Array]:
     """Features (feature, band, pixel) and errors (band, pixel) where all is known."""
     fused = fuser.fuse(scene.block).reflectance[0]
+    nothing = replace(fuser, sampler=replace(fuser.sampler, kappa=0.0))  # of the correction
+    start = np.nan_to_num(nothing.fuse(scene.block).reflectance[0])
     error = fused - scene.truth[0]
     known = np.isfinite(error).all(0)
-    values = features(KnownDay.of(scene.block, 0), np.nan_to_num(fused))
+    values = features(KnownDay.of(scene.block, 0), np.nan_to_num(fused), start)
     return values[:, :, known], error[:, known]
 
 

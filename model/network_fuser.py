@@ -194,7 +194,8 @@ class NetworkFuser:
             samples = np.stack(images_of_day)
             answers = [(fused, samples[0])]
             if sigma is not None:
-                answers.append((sigma, self._sigma(asked, index, samples, fine, at)))
+                start = view.to_reflectance(view.start)[0, answered][:, *at].cpu().numpy()
+                answers.append((sigma, self._sigma(asked, index, samples, start, fine, at)))
             for whole, values in answers:
                 values = values[:, *inside(core, at)]
                 whole[index, :, *core] = np.where(unknown[index], np.nan, values)
@@ -205,17 +206,19 @@ class NetworkFuser:
         block: Block,
         index: int,
         samples: Array,
+        start: Array,
         fine: tuple[Array, Array],
         at: Part,
     ) -> Array:
         """(band, y, x) of a day and the part ``at`` of the block, from the day's samples there
-        (sample, band, y, x) in the block's bands and its references ``fine``, filled."""
+        (sample, band, y, x) and where they start (band, y, x), in the block's bands, and from its
+        references ``fine``, filled."""
         deviation = samples.std(axis=0, ddof=1) if len(samples) > 1 else None
         if self.calibration is None:
             assert deviation is not None
             return np.asarray(deviation)
         day = KnownDay.of(block, index, fine=fine, at=at)
-        values = features(day, samples[0], deviation)
+        values = features(day, samples[0], start, deviation)
         return self.calibration.sigma(values, block.bands)
 
     def _up(self, cells: Array, ratio: int) -> Tensor:

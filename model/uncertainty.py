@@ -2,9 +2,9 @@
 
 What makes an error likely is known before the error is: how much the references differ, how long
 ago they were seen, what the coarse sensor saw beyond a straight line in time, how rough the ground
-is, how much the network added, whether something was filled, and how far K samples of the
-diffusion lie apart.  ``features`` says these in numbers; ``fit`` learns from errors on simulated
-worlds, where the truth is known, what each is worth; ``Calibration.sigma`` applies it.
+is, how much the network changed its guess, whether something was filled, and how far K samples of
+the diffusion lie apart.  ``features`` says these in numbers; ``fit`` learns from errors on
+simulated worlds, where the truth is known, what each is worth; ``Calibration.sigma`` applies it.
 
 The model of a band is linear in the features and in the products of those of ``PAIRED`` (a change
 weighs otherwise where the ground is rough, or where there is one reference only):
@@ -42,6 +42,7 @@ FEATURES = (
     "texture",  # standard deviation of the references around the pixel
     "edge",  # slope of the references at the pixel: what a shift of the grid would cost
     "correction",  # |fused - linear interpolation|
+    "network",  # |fused - where the diffusion starts|: what the network itself changed
     "level",  # reflectance itself: gains and haze scale with it
     "spread",  # of the region
     "days to the nearer reference",
@@ -60,6 +61,7 @@ PAIRED = (
     "texture",
     "edge",
     "correction",
+    "network",
     "level",
     "spread",
     "one-sided",
@@ -146,13 +148,18 @@ class KnownDay:
 
 
 def features(
-    known: Known, fused: Array, deviation: Array | None = None, bands: Sequence[int] | None = None
+    known: Known,
+    fused: Array,
+    start: Array,
+    deviation: Array | None = None,
+    bands: Sequence[int] | None = None,
 ) -> Array:
     """(feature, band, y, x) float32 in the order of ``FEATURES``.
 
-    ``fused`` (band, y, x) reflectance; ``deviation`` the standard deviation over samples, None
-    for a single one.  ``bands``: which of the images' bands count, None for all.  A pixel's
-    features depend on what lies within half a coarse cell of it and on no more.
+    ``fused`` (band, y, x) reflectance; ``start`` the same where the diffusion starts, the guess
+    that a network corrects; ``deviation`` the standard deviation over samples, None for one.
+    ``bands``: which of the images' bands count, None for all.  A pixel's features depend on what
+    lies within half a coarse cell of it and on no more.
     """
     at = slice(None) if bands is None else list(bands)
     f0, c0, f2, c2, c1 = (
@@ -165,7 +172,7 @@ def features(
             known.coarse,
         )
     )
-    fused, spread = fused[at], known.spread[at].astype(np.float32)
+    fused, start, spread = fused[at], start[at], known.spread[at].astype(np.float32)
     t0, t1, t2 = known.days
     w = np.float32((t1 - t0) / (t2 - t0) if t2 != t0 else 0.0)
     unit = np.float32(1) / spread[:, None, None]
@@ -188,6 +195,7 @@ def features(
         _log_size(np.maximum(variance, 0)),
         _log_size(along_y**2 + along_x**2),
         _log_size(((fused - (1 - w) * f0 - w * f2) * unit) ** 2),
+        _log_size(((fused - start) * unit) ** 2),
         np.log(np.maximum(fused, np.float32(LEVEL_FLOOR))),
         np.log(spread)[:, None, None],
         np.log1p(np.float32(spans[0])),
@@ -219,7 +227,7 @@ class Calibration:
     """(band, feature)"""
 
     product: Array
-    """(band, pair) of the products of ``PAIRED``, each of the eight with itself and those before
+    """(band, pair) of the products of ``PAIRED``, each of the nine with itself and those before
     it."""
 
     low: Array

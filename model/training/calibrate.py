@@ -48,8 +48,9 @@ class Errors:
 
 
 @torch.inference_mode()
-def predict(fuser: NetworkFuser, frame: str, example: Example) -> Array:
-    """(sample, band, y, x) reflectance of an example, the whole of it one window.
+def predict(fuser: NetworkFuser, frame: str, example: Example) -> tuple[Array, Array]:
+    """(sample, band, y, x) reflectance of an example, the whole of it one window, and (band, y, x)
+    where the diffusion starts.
 
     As ``fuser.fuse`` gives of a block with the same images; 0 in absent bands.
     """
@@ -67,7 +68,8 @@ def predict(fuser: NetworkFuser, frame: str, example: Example) -> Array:
         fuser.sampler.image(denoise, view, partial(noise, number))[0].cpu()
         for number in range(max(fuser.samples, 1))
     ]
-    return np.stack([answer.numpy() for answer in answers])
+    start = view.to_reflectance(view.start)[0].cpu().numpy()
+    return np.stack([answer.numpy() for answer in answers]), start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +105,9 @@ def _pixels(fuser: NetworkFuser, frame: str, example: Example, index: int) -> Er
     bands = np.flatnonzero(example.present)
     error = np.full_like(example.truth, np.nan)
     values = np.zeros((len(FEATURES), *example.truth.shape), np.float32)
-    images = predict(fuser, frame, example)
+    images, start = predict(fuser, frame, example)
     deviation = images.std(axis=0, ddof=1) if len(images) > 1 else None
-    values[:, bands] = features(example, images[0], deviation, bands=bands.tolist())
+    values[:, bands] = features(example, images[0], start, deviation, bands=bands.tolist())
     error[bands] = images[0, bands] - example.truth[bands]
     known = np.flatnonzero(np.isfinite(error[bands]).all(0).ravel())
     taken = np.random.default_rng(index).permutation(known)[:PIXELS]

@@ -63,7 +63,7 @@ def test_a_pixels_features_depend_on_half_a_cell_around_it() -> None:
     fused = day.fine_before + np.float32(0.01)
     other = replace(day, fine_before=day.fine_before.copy())
     other.fine_before[:, :40] += 0.3
-    moved = np.abs(features(other, fused) - features(day, fused)) > 1e-4
+    moved = np.abs(features(other, fused, fused) - features(day, fused, fused)) > 1e-4
     assert moved[:, :, :40].any()
     assert not moved[:, :, 48:].any()
 
@@ -74,8 +74,10 @@ def test_features_of_some_bands_are_those_of_a_block_that_holds_no_others() -> N
     kept = [1, 3]
     names = ("fine_before", "coarse_before", "fine_after", "coarse_after", "coarse", "spread")
     alone = replace(day, **{name: getattr(day, name)[kept] for name in names})
+    start, deviation = day.fine_before, day.coarse
     np.testing.assert_array_equal(
-        features(day, fused, fused, bands=kept), features(alone, fused[kept], fused[kept])
+        features(day, fused, start, deviation, bands=kept),
+        features(alone, fused[kept], start[kept], deviation[kept]),
     )
 
 
@@ -84,7 +86,7 @@ def test_a_one_sided_day_and_unknown_pixels_have_finite_features() -> None:
     block.fine_before[:, 5:20, 5] = np.nan
     block.coarse[0, :, 4, 4] = np.nan
     same = replace(block, fine_after=block.fine_before, coarse_after=block.coarse_before)
-    values = features(KnownDay.of(same, 0), np.zeros(same.shape[1:], np.float32))
+    values = features(KnownDay.of(same, 0), *np.zeros((2, *same.shape[1:]), np.float32))
     assert np.isfinite(values).all()
     assert (values[FEATURES.index("one-sided")] == 1).all()
     assert (values[FEATURES.index("fine filled"), :, 5:20, 5] == 1).all()
@@ -98,8 +100,8 @@ def made_errors(count: int = 30_000) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Features, Gaussian errors and the standard deviation they were drawn with."""
     rng = np.random.default_rng(2)
     values = rng.normal(-1, 0.8, (len(FEATURES), 2, count)).astype(np.float32)
-    values[14:17] = values[14:17] > 0.5  # marks, rarely set
-    sigma = np.exp(-5 + 0.4 * values[0] + 0.25 * values[11] + 0.5 * values[14])
+    values[15:18] = values[15:18] > 0.5  # marks, rarely set
+    sigma = np.exp(-5 + 0.4 * values[0] + 0.25 * values[12] + 0.5 * values[15])
     return values, (sigma * rng.standard_normal(sigma.shape)).astype(np.float32), sigma
 
 
@@ -138,7 +140,7 @@ def test_a_calibration_is_widened_by_what_a_half_lacks_on_the_other() -> None:
 
 def test_too_few_pixels_to_calibrate_are_refused() -> None:
     values, error, _ = made_errors(500)
-    with pytest.raises(ValueError, match="500 pixels of red have a known error, 1800 are needed"):
+    with pytest.raises(ValueError, match="500 pixels of red have a known error, 1900 are needed"):
         fit(values, error, bands=("red", "nir08"))
 
 
@@ -173,11 +175,33 @@ def test_sigma_is_stated_exactly_where_there_is_reflectance_which_it_does_not_ch
     assert load(calibrated, samples=0).fuse(block).sigma is None
 
 
+def test_sigma_is_what_the_calibration_says_of_the_image_and_of_where_it_started(
+    plain: Path,
+) -> None:
+    made = make_calibration()
+    slope = made.slope.copy()
+    slope[:, FEATURES.index("network")] = 0.5
+    fuser = replace(load(plain), calibration=replace(made, slope=slope))
+    block = make_block(y=64, x=64, days=(2,))
+    fused, sigma = fuser.fuse(block)
+    images, start = predict(fuser, "anomaly", example_of(block, 0))
+    changed = np.abs(images[0] - start)
+    assert changed.max() > 10 * changed.min()
+    values = features(KnownDay.of(block, 0), fused[0], start)
+    assert fuser.calibration is not None
+    assert sigma is not None
+    np.testing.assert_allclose(
+        sigma[0], fuser.calibration.sigma(values, block.bands), rtol=1e-4, atol=1e-7
+    )
+
+
 def test_several_samples_deviate_by_what_they_are_when_drawn_one_by_one(plain: Path) -> None:
     block = make_block(y=64, x=64, days=(2,))
     fuser = load(plain, samples=3)
     fused, sigma = fuser.fuse(block)
-    alone = predict(fuser, "anomaly", example_of(block, 0))
+    alone, start = predict(fuser, "anomaly", example_of(block, 0))
+    nothing = replace(fuser, sampler=replace(fuser.sampler, kappa=0.0))  # of what it would change
+    np.testing.assert_allclose(nothing.fuse(block).reflectance[0], start, atol=1e-6)
     assert alone.shape == (3, 6, 64, 64)
     assert sigma is not None
     np.testing.assert_allclose(fused[0], alone[0], atol=1e-6)
@@ -193,7 +217,7 @@ def test_an_example_is_predicted_as_stfdiff_fuses_it_with_noise_in_every_step(
     fuser = load_fuser("stfdiff", write_stfdiff(tmp_path, frame="anomaly", clamp=False), samples=2)
     assert isinstance(fuser, NetworkFuser)
     fused, sigma = fuser.fuse(block)
-    alone = predict(fuser, "anomaly", example_of(block, 0))
+    alone, _ = predict(fuser, "anomaly", example_of(block, 0))
     assert sigma is not None
     np.testing.assert_allclose(fused[0], alone[0], atol=1e-5)
     np.testing.assert_allclose(sigma[0], alone.std(0, ddof=1), atol=1e-5)
