@@ -43,7 +43,10 @@ def weights_import_official(
         str | None, typer.Option(help="What the card calls it; default: after the file.")
     ] = None,
     groups: Annotated[
-        int, typer.Option(min=1, help="Groups of every GroupNorm, which no file says.")
+        int,
+        typer.Option(
+            min=1, help="Of the norms, which no file says; those of the alignment have 32."
+        ),
     ] = 32,
 ) -> None:
     """Turn a checkpoint of the SA-STF authors into a checkpoint folder, checked name by name.
@@ -61,7 +64,7 @@ def weights_import_official(
 
 @weights.command("parity")
 def weights_parity(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Checkpoint folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Checkpoint folder, or `default`.")],
     golden: Annotated[
         Path, typer.Argument(metavar="GOLDEN.npz", help="Inputs and expected outputs.")
     ],
@@ -74,9 +77,10 @@ def weights_parity(
     within it.
     """
     from flows.show import lines
+    from model.card import locate
     from model.sastf.parity import check_parity
 
-    found = check_parity(folder, golden, tolerance=tolerance, double=double)
+    found = check_parity(locate(str(folder)), golden, tolerance=tolerance, double=double)
     width = max(len(one.output) for one in found)
     verdicts = {True: "ok", False: "DIFFERS"}
     lines(

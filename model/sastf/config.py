@@ -18,6 +18,9 @@ class NetworkConfig(NetworkShape):
 
     groups: int = 32
 
+    alignment_groups: int | None = None
+    """Groups of TFA's GroupNorm; None: ``groups``.  In the authors' code always 32."""
+
     mask: Mask = "element"
     """Whether SAF compares each feature by itself (the authors' code) or whole pixels (the
     paper's text)."""
@@ -50,6 +53,11 @@ class NetworkConfig(NetworkShape):
                 raise ValueError(
                     f"no {name} {getattr(self, name)!r}; there are {', '.join(get_args(known))}"
                 )
+        if self.channels[-1] % (self.alignment_groups or self.groups):
+            raise ValueError(
+                f"the {self.channels[-1]} channels of level 5 are not a multiple of "
+                f"alignment_groups={self.alignment_groups}; use None for groups={self.groups}"
+            )
 
     @property
     def channels(self) -> tuple[int, int, int, int, int]:

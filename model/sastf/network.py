@@ -83,8 +83,9 @@ class Network(FusionNetwork):
         self.image_encoder = ImageEncoder(config)
         self.shallow = nn.ModuleList(ShallowFusion(n, g) for n in c[:-1])
         if config.align:
-            self.align_before = TemporalAlignment(c[-1], g, config.attention)
-            self.align_after = TemporalAlignment(c[-1], g, config.attention)
+            of_norm = config.alignment_groups or g
+            self.align_before = TemporalAlignment(c[-1], of_norm, config.attention)
+            self.align_after = TemporalAlignment(c[-1], of_norm, config.attention)
         if not config.select:
             self.merge = nn.Conv2d(2 * c[-1], c[-1], 1)
         self.selected = PreBlock(c[-1], c[-1], g)

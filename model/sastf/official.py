@@ -18,7 +18,8 @@ BANDS = ("blue", "green", "red", "nir08", "swir16", "swir22")
 """Of their images, in their order."""
 
 GROUPS = 32
-"""Of every GroupNorm in the authors' code; a state dict does not say."""
+"""Of every GroupNorm as the authors train; a state dict does not say.  In their alignment it is
+fixed, whatever a network of another width has elsewhere."""
 
 _FUSE = "image_fusion.4.fusion"
 
@@ -111,7 +112,8 @@ Shapes = dict[str, tuple[int, ...]]
 def config_of(state: Mapping[str, Tensor], *, groups: int = GROUPS) -> NetworkConfig:
     """The network that a published state dict belongs to, with the choices of their code.
 
-    The width is read off the first convolution.  Raises CheckpointError where there is none.
+    The width is read off the first convolution.  Raises CheckpointError where there is none, and
+    ValueError where ``groups`` or ``GROUPS`` do not divide its channels.
     """
     stem = "image_downs.0.weight"
     shapes = [tuple(value.shape) for key, value in state.items() if _plain(key) == stem]
@@ -125,6 +127,7 @@ def config_of(state: Mapping[str, Tensor], *, groups: int = GROUPS) -> NetworkCo
         bands=len(BANDS),
         width=shapes[0][0],
         groups=groups,
+        alignment_groups=GROUPS,
         mask="element",
         attention="column",
         stable="earlier",

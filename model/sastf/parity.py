@@ -38,6 +38,8 @@ network differs from itself by more between thread counts, in few places: 99.9 %
 IMAGES = ("C1", "C0", "F0", "C2", "F2")
 LEVELS = ("a_level", "b_level")
 FEATURES = ("lr_feature", "recon0", "recon1")
+INPUTS = ("xt", *IMAGES, *LEVELS, "noise")
+OUTPUTS = ("y", *FEATURES)
 SAMPLE = re.compile(r"sample_S(\d+)")
 
 Arrays = Mapping[str, NDArray[np.floating]]
@@ -154,16 +156,24 @@ def _difference(
 
 
 def _check_arrays(arrays: Arrays, network: Network, golden: Path) -> None:
-    """Refuse what lacks an input of an output it holds, or holds none, or does not fit."""
+    """Refuse what lacks an input of an output it holds, or holds none, or does not fit.
+
+    An array of another name is refused too: passed over, it would seem to agree.
+    """
+    if strangers := [n for n in arrays if n not in INPUTS + OUTPUTS and not SAMPLE.fullmatch(n)]:
+        raise ValueError(
+            f"{golden} holds {', '.join(strangers)}, which parity does not know; inputs are "
+            f"{', '.join(INPUTS)}, outputs {', '.join(OUTPUTS)} and sample_S<steps>"
+        )
     sampled = any(SAMPLE.fullmatch(name) for name in arrays)
     needed = list(IMAGES)
     needed += ["xt", *LEVELS] if "y" in arrays else []
     needed += ["noise"] if sampled else []
     if missing := [name for name in needed if name not in arrays]:
         raise ValueError(f"{golden} lacks {', '.join(missing)}; it holds {', '.join(arrays)}")
-    if not (sampled or "y" in arrays or any(name in arrays for name in FEATURES)):
+    if not (sampled or any(name in arrays for name in OUTPUTS)):
         raise ValueError(
-            f"{golden} holds no output to compare: y, {', '.join(FEATURES)} or sample_S<steps>"
+            f"{golden} holds no output to compare: {', '.join(OUTPUTS)} or sample_S<steps>"
         )
     shape, bands = arrays["C1"].shape, network.config.bands
     wrong = [n for n in needed if n not in LEVELS and arrays[n].shape != shape]

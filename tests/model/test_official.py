@@ -108,12 +108,31 @@ def test_every_key_and_shape_of_the_published_list_is_known(golden: Path) -> Non
 
 @pytest.mark.parametrize("width", [32, 64, 96])
 def test_any_width_is_read_off_the_shapes(width: int) -> None:
-    config = NetworkConfig(width=width)
+    config = NetworkConfig(width=width, alignment_groups=32)
     meta = {
         f"module.{key}": torch.empty(shape, device="meta")
         for key, shape in (used_shapes(config) | unused_shapes(config)).items()
     }
     assert config_of(meta) == config
+
+
+def test_the_alignment_keeps_the_authors_32_groups_whatever_the_others_have(state: State) -> None:
+    # In their code the number is an argument of every other norm and fixed in this one.
+    network = Network(config_of(state, groups=GROUPS))
+    norms = {
+        name: module.num_groups
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.GroupNorm)
+    }
+    aligned = {name for name, groups in norms.items() if groups == 32}
+    assert aligned == {"align_before.spread.norm", "align_after.spread.norm"}
+    assert {norms[name] for name in norms.keys() - aligned} == {GROUPS}
+
+
+def test_a_width_that_32_groups_do_not_divide_is_refused(tmp_path: Path) -> None:
+    torch.save({STEM: torch.zeros(6, 6, 3, 3)}, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"a\.pth: the 48 channels .* alignment_groups=32"):
+        import_official(tmp_path / "a.pth", tmp_path / "w", groups=2)
 
 
 def test_only_the_six_unused_tensors_are_dropped(state: State) -> None:
@@ -261,6 +280,7 @@ def test_a_wrong_file_is_one_message_and_leaves_nothing(
     [
         (("import-official", "nowhere.pth", "--out", "w"), "there is no file nowhere.pth"),
         (("parity", "nowhere", "golden.npz"), "nowhere is not a checkpoint"),
+        (("parity", "default", "golden.npz"), "parity is for networks that see the five images"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -387,8 +407,9 @@ def test_one_value_out_of_tolerance_is_found_and_so_is_nan(
         ({"a_level": np.zeros(3)}, r"a_level must be one number or one of each of 2 images"),
         ({"sample_S101": np.zeros((2, 6, 32, 16))}, r"steps=101 is not between 1 and the 100"),
         (dict.fromkeys(WANTED), r"holds no output to compare"),
+        ({"sample_s10": np.zeros(1)}, r"holds sample_s10, which .*lr_feature.* sample_S<steps>"),
     ],
-    ids=["xt", "noise", "C0", "recon1", "a_level", "S101", "none"],
+    ids=["xt", "noise", "C0", "recon1", "a_level", "S101", "none", "s10"],
 )
 def test_arrays_that_do_not_fit_are_named(
     change: dict[str, np.ndarray | None],
