@@ -7,9 +7,6 @@ the taps are the last batch norms of blocks 1, 2 and 3.  There torchvision's ReL
 so what they keep of taps 1 and 2 is after the ReLU; tap 3 ends the trunk and is before it.
 """
 
-from pathlib import Path
-from pickle import UnpicklingError
-
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +17,8 @@ CHANNELS = ((64, 64), (128, 128), (256, 256, 256))
 TAPS = {5: 1.0, 12: 0.8, 21: 0.6}
 """Position in the trunk -> weight: the ReLUs that end blocks 1 and 2, the batch norm of 3."""
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-LINK = "https://download.pytorch.org/models/vgg16_bn-6c64b313.pth"
+FILE = "vgg16_bn-6c64b313.pth"
+LINK = f"https://download.pytorch.org/models/{FILE}"
 
 
 class VggLoss(nn.Module):
@@ -66,7 +64,7 @@ def load_perceptual(
 ) -> tuple[VggLoss | None, str | None]:
     """The loss, or None without weight or file; and what log and card shall say of it.
 
-    Raises ValueError where the file is not VGG-16-BN.
+    Raises ValueError where the file is missing or not VGG-16-BN.
     """
     if not config.weight:
         return None, None
@@ -75,15 +73,18 @@ def load_perceptual(
             f"perceptual loss: weight 0 instead of {config.weight}, for there is no weights_file; "
             f"get one from {LINK}"
         )
+    file = config.weights_file
+    cure = f"give loss.perceptual.weights_file torchvision's {FILE}, from {LINK}"
+    if not file.is_file():
+        raise ValueError(f"there is no file {file}; {cure}")
     loss = VggLoss()
     wanted = loss.state_dict()
     try:
-        held = torch.load(config.weights_file, map_location="cpu", weights_only=True)
+        held = torch.load(file, map_location="cpu", weights_only=True)
         loss.load_state_dict({name: held[name] for name in wanted})
-    except (KeyError, RuntimeError, TypeError, UnpicklingError) as error:
+    except Exception as error:  # a broken pickle may raise anything at all
+        # Not in torch's words, which advise to let the file run code.
         raise ValueError(
-            f"{config.weights_file} does not hold VGG-16-BN as torchvision names it "
-            f"({type(error).__name__}: {error}); get {LINK}"
+            f"{file} does not hold VGG-16-BN as torchvision names it; {cure}"
         ) from error
-    name = Path(config.weights_file).name
-    return loss.to(device), f"perceptual loss: {config.weight} with {name}"
+    return loss.to(device), f"perceptual loss: {config.weight} with {file.name}"

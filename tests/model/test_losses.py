@@ -1,5 +1,6 @@
 """The losses, each against its formula."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -123,8 +124,25 @@ def test_without_a_vgg_file_the_weight_is_0_and_a_wrong_one_is_refused(tmp_path:
     assert "weight 0 instead of 0.01" in (note or "")
     file = tmp_path / "vgg16.pth"
     torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, file)
-    with pytest.raises(ValueError, match=r"vgg16\.pth does not hold VGG-16-BN.*features"):
+    with pytest.raises(ValueError, match=r"vgg16\.pth does not hold VGG-16-BN.*vgg16_bn-6c64b313"):
         load_perceptual(PerceptualConfig(weight=0.01, weights_file=file), CPU)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"<!DOCTYPE html>", pickle.dumps(Path())],
+    ids=["missing", "empty", "web page", "code"],
+)
+def test_a_vgg_file_that_is_none_is_told_with_its_cure_and_without_torchs_advice(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "vgg16.pth"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"vgg16\.pth.*vgg16_bn-6c64b313\.pth") as raised:
+        load_perceptual(PerceptualConfig(weight=0.01, weights_file=file), CPU)
+    assert "weights_only" not in f"{raised.value}"
+    assert len(f"{raised.value}".splitlines()) == 1
 
 
 def random_vgg() -> dict[str, torch.Tensor]:
