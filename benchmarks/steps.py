@@ -237,11 +237,18 @@ def main() -> None:
         results = {
             (steps, way): Quality(len(slots)) for steps in args.steps for way in _ways(steps, args)
         }
-        for first in range(0, len(examples), AT_ONCE):
-            part = examples[first : first + AT_ONCE]
-            if len(part) > 1:  # one alone has no other to borrow x_t from
-                loaded.answers(part, pixel_m, results)
+        for part in batches(examples):
+            loaded.answers(part, pixel_m, results)
         _print(f"{title}, {results[args.steps[0], 'plain'].windows} windows", results, args.steps)
+
+
+def batches(examples: Sequence[Example]) -> list[Sequence[Example]]:
+    """``AT_ONCE`` at a time; a last one alone, which has no other to borrow x_t from, goes with
+    those before it."""
+    starts = list(range(0, len(examples), AT_ONCE))
+    if len(starts) > 1 and len(examples) - starts[-1] == 1:
+        starts.pop()
+    return [examples[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
 
 
 def _ways(steps: int, args: argparse.Namespace) -> tuple[str, ...]:
@@ -297,7 +304,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.examples < 2:
+        parser.error(f"--examples {args.examples}: 2 or more, for one borrows the x_t of another")
+    if args.windows < 0 or args.windows == 1:
+        parser.error(
+            f"--windows {args.windows}: 2 or more, for one borrows the x_t of another; 0 for none"
+        )
+    return args
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.steps import Checkpoint, Quality, windows_of
+from benchmarks import steps
+from benchmarks.steps import Checkpoint, Quality, batches, windows_of
 from model import checkpoint
 from model.fuser import load_fuser
 from model.sastf.config import NetworkConfig
@@ -101,3 +103,22 @@ def test_unknown_pixels_make_no_waves(tmp_path: Path) -> None:
     )
     assert np.isfinite(run(folder, few, (1, "plain"))["plain"].detail[:2]).all()
     assert run(folder, many, (1, "plain"))["plain"].detail == []
+
+
+@pytest.mark.parametrize("count", range(2, 26))
+def test_every_window_is_sampled_and_none_alone(count: int) -> None:
+    examples: list[Any] = list(range(count))
+    parts = batches(examples)
+    assert sum(map(len, parts)) == count
+    assert min(map(len, parts)) >= 2
+    assert max(map(len, parts)) <= steps.AT_ONCE + 1
+
+
+@pytest.mark.parametrize("option", ["--windows", "--examples"])
+def test_one_window_alone_is_refused(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["steps", "default", "--worlds", "pool", option, "1"])
+    with pytest.raises(SystemExit):
+        steps.main()
+    assert f"{option} 1: 2 or more" in capsys.readouterr().err
