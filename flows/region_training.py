@@ -123,7 +123,7 @@ def train_on_region(
         made,
         start=None if start == NOTHING else locate(start),
     )
-    same = sha256((triplets / TABLE).read_bytes() + json.dumps(config.as_json()).encode())
+    same = sha256((triplets / TABLE).read_bytes() + json.dumps(config.identity()).encode())
     run = runs_folder(job) / same.hexdigest()[:12]
     run_config(config, folder=run, device=device, workers=workers, out=out, log=log)
     return _published(run / "best", weights_folder(job), made, triplets / SEEN)

@@ -155,7 +155,7 @@ def _finished(folder: Path, config: TrainConfig) -> list[Score] | None:
     if not path.exists():
         return None
     kept = json.loads(path.read_text())
-    now = config.as_json()
+    now = config.identity()
     if changed := sorted(key for key in now if kept["config"].get(key) != now[key]):
         raise AblationError(
             f"{folder} was trained with another {', '.join(changed)}; give --out another folder, "
@@ -203,7 +203,7 @@ def _trained_and_scored(
             own = {"row": name, "parameters": _size(network), "minutes": minutes, **found.pop("")}
             each = [own, *({"row": method, **of} for method, of in found.items())]
             scores += [Score(set=set_name, anomaly=anomaly, **one) for one in each]
-        text = json.dumps({"config": config.as_json(), "scores": [asdict(one) for one in scores]})
+        text = json.dumps({"config": config.identity(), "scores": [asdict(one) for one in scores]})
         beside = folder / f"{SCORES}.partial"
         beside.write_text(text)
         beside.rename(folder / SCORES)

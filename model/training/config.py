@@ -285,7 +285,7 @@ class TrainConfig:
         _multiple_of_16(self.patch_px)
 
     def as_json(self, *, short: bool = False) -> dict[str, Any]:
-        """Plain values, as they go into the saved state; ``short`` with the names of files and
+        """Plain values; ``short`` with the names of files and
         folders instead of their paths, as in a card that leaves this machine."""
 
         def text(value: Path) -> str:
@@ -293,3 +293,12 @@ class TrainConfig:
 
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=text))
         return plain
+
+    def identity(self) -> dict[str, Any]:
+        """What a run that goes on shares with what it saved.
+
+        Names instead of places, so that data and runs may be moved.  Of ``start`` also the folder
+        above, since every trained checkpoint is called best.
+        """
+        start = self.start and "/".join(self.start.parts[-2:])
+        return {**self.as_json(short=True), "start": start}

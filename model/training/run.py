@@ -108,7 +108,7 @@ class Run:
         optimiser = torch.optim.Adam(network.parameters(), config.optimiser.rate)
         saved = state.restore(
             out,
-            config=config.as_json(),
+            config=config.identity(),
             network=network,
             average=average,
             optimiser=optimiser,
@@ -275,7 +275,7 @@ class Run:
         names = ("step", "seconds", "best", "best_epoch", "best_scores", "sums", "summed")
         state.save(
             self.out,
-            config=self.config.as_json(),
+            config=self.config.identity(),
             network=self.network,
             average=self.average,
             optimiser=self.optimiser,

@@ -55,11 +55,11 @@ def train(
 
     ``validation`` by name; ``workers`` processes prepare examples, 0 does it here.  ``command`` and
     ``about`` (what the data are) go into the card.  Only the first of ``ranks`` writes and tells.
-    Raises ValueError where data and configuration do not fit,
+    Raises ValueError where data and configuration do not fit or ``out`` cannot be a folder,
     StateError where ``out`` holds another run.
     """
     _check(config, data, ranks)
-    out.mkdir(parents=True, exist_ok=True)
+    _make(out)
     run = Run.begin(config, out, data=data, ranks=ranks, command=command, about=about)
     if ranks.first:
         for note in run.notes:
@@ -82,6 +82,16 @@ def train(
         best_epoch=run.best_epoch,
         scores=run.best_scores,
     )
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(one for one in (out, *out.parents) if one.exists())
+        raise ValueError(
+            f"{out} cannot be a folder, for {file} is a file; give --out another folder"
+        ) from error
 
 
 def _check(config: TrainConfig, data: Source, ranks: Ranks) -> None:

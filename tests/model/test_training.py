@@ -30,7 +30,7 @@ from model.training.config import (
 from model.training.distributed import Ranks, ranks
 from model.training.example import Example
 from model.training.forward import noisy_of
-from model.training.train import train
+from model.training.train import TrainSummary, train
 from model.training.validation import naive_images
 from tests.model.examples import SMALL, Random, batch_of, make_example
 from tests.model.makers import make_block
@@ -300,6 +300,40 @@ def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
     train(config(), tmp_path, data=Random(2), validation={}, ranks=ALONE)
     with pytest.raises(state.StateError, match=r"another seed; give --out another folder"):
         train(config(seed=1), tmp_path, data=Random(2), validation={}, ranks=ALONE)
+
+
+def test_a_run_goes_on_where_run_and_data_were_moved_and_not_with_other_data(
+    tmp_path: Path,
+) -> None:
+    def on(folder: str) -> TrainConfig:
+        return config(data=(DataConfig(scenes=tmp_path / folder),))
+
+    def trained(asked: TrainConfig, out: str) -> TrainSummary:
+        return train(asked, tmp_path / out, data=Random(2), validation={}, ranks=ALONE)
+
+    first = trained(on("here/set"), "run")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    written = (tmp_path / "moved" / "train.csv").read_bytes()
+    assert trained(on("there/set"), "moved").step == first.step
+    assert (tmp_path / "moved" / "train.csv").read_bytes() == written
+    with pytest.raises(state.StateError, match="another data"):
+        trained(on("there/other"), "moved")
+
+
+def test_a_start_of_another_training_is_another_run() -> None:
+    one, moved, other = (
+        config(start=Path(folder)).identity()
+        for folder in ("/a/training/x/best", "/b/training/x/best", "/a/training/y/best")
+    )
+    assert one == moved != other
+    assert config().identity()["start"] is None
+
+
+def test_a_file_where_the_run_would_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
+        with pytest.raises(ValueError, match=r"file is a file; give --out another folder"):
+            train(config(), out, data=Random(2), validation={}, ranks=ALONE)
 
 
 @pytest.mark.parametrize("size", [0, 100, -1000])
