@@ -26,7 +26,15 @@ from model.training.batches import Order, batches
 from model.training.distributed import Ranks
 from model.training.example import Source
 from model.training.patches import PatchSource
-from model.training.scenes import COARSE, FINE, Scene, SceneSet, written_whole
+from model.training.scenes import (
+    COARSE,
+    FINE,
+    Scene,
+    SceneSet,
+    SceneSetError,
+    open_set,
+    written_whole,
+)
 from model.training.world_source import WorldSource
 from model.worlds.spectra import BANDS
 
@@ -112,6 +120,11 @@ def main() -> None:
     parser.add_argument("--step-ms", type=int, nargs="+", default=[50, 200])
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     args = parser.parse_args()
+    if args.scenes:
+        try:
+            open_set(args.scenes)
+        except SceneSetError as error:
+            parser.error(f"--scenes: {error}")
     torch.set_num_threads(1)
     print_machine()
     steps = "".join(f"  wait at {ms} ms" for ms in args.step_ms)

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.common import DATA, print_machine
 from model.block import Array
-from model.card import locate, read_card
+from model.card import CheckpointError, locate, read_card
 from model.network_fuser import NetworkFuser
 from model.proper_scores import SHARE, Z90, coverage_by_decile, covered, crps, interval_score
 from model.training.calibrate import Errors, Part, measure
@@ -44,10 +44,13 @@ def main() -> None:
     args = _arguments()
     print_machine()
     folder = locate(args.checkpoint)
-    card = read_card(folder)
-    fuser = NetworkFuser.load(
-        folder, device=args.device, steps=None, seed=args.seed, samples=args.samples
-    )
+    try:
+        card = read_card(folder)
+        fuser = NetworkFuser.load(
+            folder, device=args.device, steps=None, seed=args.seed, samples=args.samples
+        )
+    except CheckpointError as error:
+        raise SystemExit(f"{error}") from error
     if fuser.calibration is None:
         raise SystemExit(f"{folder} is not calibrated: daily30 weights calibrate {folder}")
 

@@ -276,7 +276,8 @@ def train(
         Path,
         typer.Argument(
             metavar="CONFIG",
-            help="A training file, or a shipped one: default, paper, quick, stfdiff.",
+            help="A training file, or a shipped one: default, paper, quick, stfdiff, "
+            "stfdiff-worlds; region is for train-region.",
         ),
     ],
     destination: Annotated[

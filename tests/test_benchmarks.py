@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import fusion, methods, scene, windows
+from benchmarks import fusion, loading, methods, scene, uncertainty, windows
 from benchmarks.windows import Layout
 from model.block import Series
 from model.card import METHODS
@@ -97,3 +97,27 @@ def test_the_tiles_of_a_scene_cover_it_and_are_timed(
     assert "48 x 48 pixels, 6 bands, 4 tiles of 32" in text
     assert " million pixels a second" in text
     assert " convolutions of " in text
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--samples", "7"), "samples=7: the card of .* is calibrated for 1"),
+        (("--checkpoint", "nowhere"), "nowhere is not a checkpoint"),
+    ],
+)
+def test_weights_whose_uncertainty_cannot_be_scored_are_one_message(
+    option: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["uncertainty", "--fit", "pool", "--worlds", "pool", *option])
+    with pytest.raises(SystemExit, match=words):
+        uncertainty.main()
+
+
+def test_a_folder_that_is_no_scene_set_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["loading", "--scenes", "wrong"])
+    with pytest.raises(SystemExit):
+        loading.main()
+    assert "--scenes: wrong is no scene set" in capsys.readouterr().err

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from typer.testing import CliRunner
 
+from flows.cli import app
 from flows.train_config import SHIPPED, TrainFileError, read_training
 from model.card import read_card
 from model.classical.naive import NAIVE
@@ -221,3 +223,8 @@ def test_paths_are_relative_to_the_file_and_shipped_files_go_by_name(
     assert (paper.loss.perceptual.weight, paper.loss.time_weight) == (0.01, 1e-4)
     with pytest.raises(TrainFileError, match=r"there is no training file .*default, paper, quick"):
         read_training(tmp_path / "none.yaml")
+
+
+def test_help_names_every_training_file_that_ships() -> None:
+    words = re.findall(r"[\w-]+", CliRunner().invoke(app, ["train", "--help"]).stdout)
+    assert {file.stem for file in SHIPPED.glob("*.yaml")} <= set(words)
