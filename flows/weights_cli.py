@@ -138,7 +138,7 @@ def ablate(
         Path,
         typer.Argument(
             metavar="CONFIG",
-            help="A training file with `variants`, or a shipped one: ablation, options.",
+            help="A training file with `variants`, or a shipped one: ablation, options, real.",
         ),
     ],
     folder: Annotated[
