@@ -16,6 +16,8 @@ from distributed import Client, Nanny, Scheduler, SpecCluster, as_completed
 from pipeline.fuse import error_text
 from pipeline.memory import MALLOC
 
+_LOG = logging.getLogger(__name__)
+
 Device = Literal["auto", "cpu", "cuda"]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -196,14 +198,29 @@ def _processes(stack: ExitStack, workers: int, cards: list[str]) -> _Crew:
         },
     }
     with dask.config.set(settings):
-        cluster = stack.enter_context(
-            SpecCluster(workers=specs, scheduler=scheduler, silence_logs=logging.CRITICAL)
-        )
+        cluster = stack.enter_context(_cluster(workers=specs, scheduler=scheduler))
     stack.enter_context(_revived(cluster, workers))
     client = stack.enter_context(Client(cluster))
     client.wait_for_workers(workers, timeout=_PATIENCE)
     address = str(cluster.scheduler_address)
     return _Crew(client=client, address=address, workers=workers, gpus=len(shares))
+
+
+@contextmanager
+def _cluster(**parts: Any) -> Iterator[SpecCluster]:
+    """Processes that end with the ``with`` block.
+
+    On a busy machine a worker may take longer to end than its nanny waits, and is killed; all
+    answers are there by then, so that is no error of the run.
+    """
+    cluster = SpecCluster(**parts, silence_logs=logging.CRITICAL)
+    try:
+        yield cluster
+    finally:
+        try:
+            cluster.close()
+        except TimeoutError:
+            _LOG.warning("workers were slow to end and were killed; nothing is lost")
 
 
 def shared(cards: list[str], workers: int) -> list[str]:

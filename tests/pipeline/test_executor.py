@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from distributed import Client
+from distributed import Client, SpecCluster
 
 from pipeline.executor import WORKERS_A_GPU, Executor, cores, executor, shared
 
@@ -152,6 +152,23 @@ def test_work_that_is_done_is_not_cancelled(
     assert isinstance(left, Generator)
     left.close()
     assert cancelled
+
+
+def test_workers_that_are_slow_to_end_spoil_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A nanny on a busy machine gives up waiting for its worker, after it has killed it."""
+    close = SpecCluster.close
+
+    def slow(cluster: SpecCluster) -> None:
+        close(cluster)
+        raise TimeoutError
+
+    monkeypatch.setattr(SpecCluster, "close", slow)
+    with executor(1, device="cpu") as ex:
+        found = [one.result for one in ex.map(abs, [-3])]
+    assert found == [3]
+    assert "nothing is lost" in caplog.text
 
 
 @pytest.mark.parametrize(
