@@ -203,6 +203,12 @@ class Block:
         return inside
 
     @property
+    def first_cell(self) -> tuple[int, int]:
+        """(row, col) of the first cell, without those of ``COARSE_PAD``, on the lattice of cells
+        that all blocks of a region share."""
+        return self.origin[0] // self.ratio, self.origin[1] // self.ratio
+
+    @property
     def one_sided(self) -> bool:
         """Whether there is a single reference, given for both sides."""
         return self.day_before == self.day_after

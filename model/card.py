@@ -29,7 +29,7 @@ NETWORKS = ("sa-stf", "stfdiff")
 
 METHODS = (*NETWORKS, "guided", *CLASSICAL_HALO, *NAIVE, *SERIES_HALO)
 
-GUIDED = "guided:2"
+GUIDED = "guided:3"
 """Identity of ``model.guided``, the method and the frame; to be raised with its constants."""
 GUIDED_HALO = 144
 """Fine pixels that ``guided`` wants to see around a tile: nine cells of 480 m, three times the

@@ -32,6 +32,7 @@ from torch.nn import functional
 
 from model.block import Part
 from model.guided import Guide, guide_of, guided_change
+from model.guided_noise import FirstCell
 
 
 class Images(NamedTuple):
@@ -87,12 +88,14 @@ class Frame(Protocol):
         present: Tensor,
         guide: Guide | None = None,
         inside: Part | None = None,
+        first_cell: FirstCell = (0, 0),
     ) -> View:
         """``filled`` (batch, image, y, x) where an image was not seen but filled, images in their
         order; None for a network without that channel.  ``weight`` (batch,) of the later
         reference; ``centre``, ``spread`` and ``present`` (batch, band).  ``guide``: that of
         another day's view with the same references, which saves making it again.  ``inside``: the
-        part that the view is used of; beyond it a guess may be left out.
+        part that the view is used of; beyond it a guess may be left out.  ``first_cell``: the
+        block's on the region's lattice, so that neighbouring blocks guess the same.
         """
 
 
@@ -110,6 +113,7 @@ class _Window:
     ratio: int
     known_guide: Guide | None
     inside: Part | None
+    first_cell: FirstCell
 
     @cached_property
     def linear(self) -> Tensor:
@@ -151,7 +155,8 @@ class _Window:
         apart = (before - after).flatten(1).abs().amax(dim=1) > 0
         count = self.present.flatten(1).sum(dim=1)
         both = torch.cat([before, torch.where(apart[:, None, None, None], after, 0.0)], dim=1)
-        return guide_of(both, torch.where(apart, 2 * count, count), self.ratio)
+        channels = torch.where(apart, 2 * count, count)
+        return guide_of(both, channels, self.ratio, self.first_cell)
 
     def contrasts(self, change: Tensor) -> tuple[Tensor, ...]:
         """Of each image to the other date, of the day to what time alone predicts; about 1.
@@ -235,6 +240,7 @@ class _Frame:
         present: Tensor,
         guide: Guide | None = None,
         inside: Part | None = None,
+        first_cell: FirstCell = (0, 0),
     ) -> View:
         there = present.bool()[:, :, None, None]
         window = _Window(
@@ -246,6 +252,7 @@ class _Frame:
             ratio=ratio,
             known_guide=guide,
             inside=inside,
+            first_cell=first_cell,
         )
         middle, width = (0.5, 0.5) if self.of_the_papers else (window.centre, window.spread)
         channels = [[torch.where(there, (image - middle) / width, 0.0)] for image in window.images]

@@ -39,7 +39,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.block import Part
-from model.guided_noise import Windows, noise_of, windows_of
+from model.guided_noise import FirstCell, Windows, noise_of, windows_of
 
 COMMON = 0.2
 """Share of the near variance that all ground has in common, however unlike: without it texture that
@@ -86,7 +86,9 @@ class Guide(NamedTuple):
     ratio: int
 
 
-def guide_of(references: Tensor, channels: Tensor, ratio: int) -> Guide:
+def guide_of(
+    references: Tensor, channels: Tensor, ratio: int, first_cell: FirstCell = (0, 0)
+) -> Guide:
     """The guide of ``references`` (batch, channel, y, x), region-normalised, 0 in a channel that
     is not there; ``channels`` (batch,) is how many are."""
     cells = _whole_cells(references, ratio)
@@ -107,7 +109,7 @@ def guide_of(references: Tensor, channels: Tensor, ratio: int) -> Guide:
             total = total + near * torch.einsum("bmwi,bmwj->bwij", seen, seen)
         return total
 
-    windows = windows_of((rows, cols), covariance, references.device)
+    windows = windows_of((rows, cols), covariance, references.device, first_cell)
     return Guide(tuple(terms), windows, ratio)
 
 

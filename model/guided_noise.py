@@ -6,6 +6,8 @@ a share of the variance of what is shown (which is then the likeliest too, band 
 
 The likelihood is that of windows of cells, taken as if they did not overlap, so that nothing larger
 than a window is decomposed and a flood at one end of a block does not speak for the other end.
+Windows lie on the region's lattice of cells, not on the block's, so that a cell far enough from the
+edges of two blocks has the same noise in both.
 From one cell to the next the windows' likelihoods pass into each other, and in place of the
 likeliest noise stands the mean of its logarithm over what is likely: neighbouring cells, days and
 blocks then never jump from one answer to another, and few cells give a middling one.
@@ -17,6 +19,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+FirstCell = tuple[int, int]
+"""(row, col) of the first cell of a block on the region's lattice."""
 
 SIDE = 8
 """Cells along a window; 64 cells of six bands tell a noise of .2 from one of .8."""
@@ -46,10 +51,13 @@ class Windows(NamedTuple):
 
 
 def windows_of(
-    shape: tuple[int, int], covariance: Callable[[Tensor], Tensor], device: torch.device
+    shape: tuple[int, int],
+    covariance: Callable[[Tensor], Tensor],
+    device: torch.device,
+    first_cell: FirstCell = (0, 0),
 ) -> Windows:
     """The windows of (row, col) cells; ``covariance`` gives (batch, window, n, n) of ``at``."""
-    (rows, by_row), (cols, by_col) = (_along(length) for length in shape)
+    (rows, by_row), (cols, by_col) = map(_along, shape, first_cell)
     row = rows[:, None, :, None] * shape[1]
     at = (row + cols[None, :, None, :]).flatten(2).flatten(0, 1).to(device)
     known = covariance(at)
@@ -79,10 +87,13 @@ def noise_of(anomaly: Tensor, windows: Windows) -> Tensor:
     return mean.exp().to(anomaly)
 
 
-def _along(cells: int) -> tuple[Tensor, Tensor]:
-    """Of an axis: (window, SIDE) cells of each window, and (cell, window) share of each."""
+def _along(cells: int, first: int) -> tuple[Tensor, Tensor]:
+    """Of an axis: (window, SIDE) cells of each window, and (cell, window) share of each.
+
+    A window starts at every ``STRIDE``th cell of the lattice, and one at each end of the block.
+    """
     side = min(SIDE, cells)
-    starts = sorted({*range(0, cells - side + 1, STRIDE), cells - side})
+    starts = sorted({0, *range(-first % STRIDE, cells - side + 1, STRIDE), cells - side})
     centres = torch.tensor(starts, dtype=torch.float64) + side / 2
     at = (torch.arange(cells, dtype=torch.float64) + 0.5).clamp(centres[0], centres[-1])
     after = torch.searchsorted(centres, at).clamp(1, max(len(starts) - 1, 1))

@@ -170,6 +170,7 @@ class NetworkFuser:
                 present=self._a_band(present),
                 guide=guide,
                 inside=shown,
+                first_cell=block.first_cell,
             )
             guide = view.guide
             if not references:  # what the network sees of them is the same on all days

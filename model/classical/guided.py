@@ -34,6 +34,7 @@ def predict_guided(block: Block) -> Array:
             present,
             guide,
             block.core,
+            block.first_cell,
         )
         guide = view.guide
         fused[index] = view.base[0].numpy()

@@ -89,9 +89,10 @@ def test_of_a_day_without_anomaly_the_usual_is_taken() -> None:
     np.testing.assert_allclose(found.numpy(), USUAL, rtol=0.35)
 
 
+@pytest.mark.parametrize("first", [0, 3])
 @pytest.mark.parametrize("cells", [1, 3, 8, 9, 12, 13, 50])
-def test_windows_cover_all_cells_and_their_shares_are_one(cells: int) -> None:
-    at, share = guided_noise._along(cells)
+def test_windows_cover_all_cells_and_their_shares_are_one(cells: int, first: int) -> None:
+    at, share = guided_noise._along(cells, first)
     assert set(at.flatten().tolist()) == set(range(cells))
     torch.testing.assert_close(share.sum(1), torch.ones(cells, dtype=torch.float64))
     assert (share >= 0).all()
@@ -99,3 +100,27 @@ def test_windows_cover_all_cells_and_their_shares_are_one(cells: int) -> None:
         for window in row.nonzero().flatten().tolist():
             reach = at.shape[1] / 2 + guided_noise.STRIDE
             assert abs(float(at[window].double().mean()) - cell) <= reach
+
+
+@pytest.mark.parametrize("first", [(0, 0), (3, 9), (7, 2), (13, 6)])
+def test_a_cell_has_the_same_noise_in_every_block_that_shows_it_well(
+    first: tuple[int, int],
+) -> None:
+    """Nine cells from the edges, the halo of a tile; with windows on each block's own cells the
+    noises differed by half."""
+    anomaly = 0.02 * torch.from_numpy(np.random.default_rng(1).standard_normal((1, 3, 48, 48)))
+    anomaly[:, :, 20:30] *= 5
+
+    def noise(top: int, left: int, side: int) -> torch.Tensor:
+        def covariance(at: torch.Tensor) -> torch.Tensor:
+            row, col = at // side, at % side
+            away = (row[..., None] - row[:, None]) ** 2 + (col[..., None] - col[:, None]) ** 2
+            return torch.exp(-0.5 * away.double() / 1.5**2)[None]
+
+        windows = windows_of((side, side), covariance, CPU, (top, left))
+        return noise_of(anomaly[:, :, top : top + side, left : left + side], windows)[0, 0]
+
+    whole, (top, left), side = noise(0, 0, 48), first, 30
+    inner = slice(9, side - 9)
+    there = whole[top : top + side, left : left + side]
+    np.testing.assert_allclose(noise(*first, side)[inner, inner], there[inner, inner], rtol=1e-9)
